@@ -127,7 +127,7 @@ def commit(temporary: Path, path: Path, *, durable: bool) -> None:
     prefix = temporary.name.removesuffix(temporary.suffix)
     moves = [(item.name, path.stem + item.name.removeprefix(prefix)) for item in written(temporary)]
     if durable:
-        _flush([path.parent / name for name, _ in moves])
+        flush([path.parent / name for name, _ in moves])
     if len(moves) == 1 and not path.is_dir() and not (temporary.is_dir() and os.path.lexists(path)):
         temporary.replace(path)
     else:
@@ -248,8 +248,8 @@ def sweep(folder: Path) -> None:
             remove(item)
 
 
-def _flush(paths: Sequence[Path]) -> None:
-    """Flush what was written to the disk."""
+def flush(paths: Sequence[Path]) -> None:
+    """Flush files, and all that is in folders, to the disk."""
     files, folders = list[Path](), list[Path]()
     for path in paths:
         if not path.is_dir():

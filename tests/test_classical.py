@@ -11,7 +11,7 @@ from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
 from napari_spectrai.learn.classical.classify import PLSDA
-from napari_spectrai.learn.classical.scored_pixels import predict_pixels
+from napari_spectrai.learn.classical.scored_pixels import predict_pixels, units_of
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.scoring import metrics
@@ -245,3 +245,13 @@ def test_partial_least_squares_stays_finite_on_spectra_of_few_components(rank):
         assert np.abs(learnt["weight"]).max() < 1e3
         right = ((x @ learnt["weight"].T + learnt["intercept"]).argmax(1) == labels).mean()
         assert right > 0.9 or rank == 0
+
+
+def test_pixels_of_different_images_are_never_one_unit():
+    asked = [torch.ones((25, 30, 14), dtype=torch.bool), torch.zeros((2, 3, 3), dtype=torch.bool), torch.ones((1, 7, 1), dtype=torch.bool)]
+    units = units_of(asked)
+    first, last = units[:-7], units[-7:]
+    assert len(np.unique(first)) == 25 * 3 * 2  # squares of 12 pixels
+    assert len(np.unique(last)) == 7
+    assert not set(first.tolist()) & set(last.tolist())
+    assert len(units_of([asked[1]])) == 0

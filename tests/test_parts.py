@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ from napari_spectrai.learn.model import ready
 from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part, owned
-from napari_spectrai.runs.part_record import PartRecord, State
+from napari_spectrai.runs.part_chunks import numbered
+from napari_spectrai.runs.part_record import PartRecord
+from napari_spectrai.runs.part_state import State
 
 
 def done(model, cube, out, part, **options):
@@ -61,6 +64,9 @@ def test_every_pixel_is_written_once_and_no_chunk_by_two_parts(shape, chunks, co
             written[place] += 1
             owner[place] = number
     assert (written == 1).all()
+    chunks_of = [numbered(shape, chunks, owned(shape, chunks, Part(number, count))) for number in range(1, count + 1)]
+    grid = [-(-length // chunk) for length, chunk in zip(shape, chunks, strict=True)]
+    assert sorted(np.concatenate(chunks_of).tolist()) == list(range(int(np.prod(grid))))
     down, across = (chunks[0], 1) if len(shape) == 2 else chunks[-3:-1]
     for plane in owner:
         for y in range(0, plane.shape[0], down):
@@ -90,6 +96,7 @@ def test_parts_in_any_order_equal_the_whole(tmp_path, model, options, shape):
     assert results[:2] == [None, None]
     expected = whole.result if whole.probabilities is None else whole.probabilities
     np.testing.assert_array_equal(read(out).numpy(), expected.numpy())
+    assert done(model, cube, out, "1/3", **options)[0] is not None  # what the end has changed is as the parts have written it
     if whole.classes:
         np.testing.assert_array_equal(results[2].result, whole.result)
         np.testing.assert_allclose(results[2].components.numpy(), whole.components.numpy(), rtol=1e-6)
@@ -327,24 +334,62 @@ def test_a_damaged_record_is_computed_again_or_is_one_line_with_a_remedy(halves,
     np.testing.assert_array_equal(complete.result.numpy(), whole)
 
 
-@pytest.mark.parametrize("name", ["c/0/0/0", "parts/codes.zarr/c/0/0"])
-def test_a_chunk_that_was_lost_before_the_end_is_said(halves, name, tmp_path):
-    cube, model, half, _ = halves
+CHUNK_DAMAGES = {"gone": Path.unlink, "cut": DAMAGES["truncated"], "empty": DAMAGES["empty"]}
+
+
+@pytest.mark.parametrize("damage", CHUNK_DAMAGES.values(), ids=CHUNK_DAMAGES)
+def test_a_part_of_which_a_chunk_is_damaged_before_the_end_is_computed_again(halves, damage, tmp_path):
+    cube, model, half, whole = halves
     out = tmp_path / "x.zarr"
     shutil.copytree(half, out)
-    (out / name).unlink()
-    with pytest.raises(ValueError, match=r"chunks that its parts have written are gone\); remove x\.zarr and compute its parts again"):
+    damage(out / "c/0/1/0")
+    with pytest.raises(ValueError, match=r"x\.zarr: 1 chunks are not as part 1/2 has written them.*repeat the command"):
         done(model, cube, out, "2/2")
+    assert PartRecord(out, 2).missing == [1]
+    complete, _ = done(model, cube, out, "1/2")
+    np.testing.assert_array_equal(complete.result.numpy(), whole)
 
 
-def test_a_chunk_that_was_lost_after_the_end_is_said_by_a_part_that_is_repeated(halves, tmp_path):
+@pytest.mark.parametrize("damage", CHUNK_DAMAGES.values(), ids=CHUNK_DAMAGES)
+def test_a_chunk_that_is_damaged_after_the_end_is_said_by_a_part_that_is_repeated(halves, damage, tmp_path):
     cube, model, half, _ = halves
     out = tmp_path / "x.zarr"
     shutil.copytree(half, out)
     assert done(model, cube, out, "2/2")[0] is not None
-    (out / "c/0/0/0").unlink()
-    with pytest.raises(ValueError, match=r"1 of \d+ chunks that its parts have written are gone"):
+    damage(out / "c/0/0/0")
+    with pytest.raises(ValueError, match=r"1 chunks are not as part 1/2 has written them.*remove x\.zarr and compute its parts again"):
         done(model, cube, out, "1/2")
+
+
+@pytest.mark.parametrize("damage", CHUNK_DAMAGES.values(), ids=CHUNK_DAMAGES)
+def test_a_damaged_chunk_of_the_record_is_said(halves, damage, tmp_path):
+    cube, model, half, _ = halves
+    out = tmp_path / "x.zarr"
+    shutil.copytree(half, out)
+    damage(out / "parts/codes.zarr/c/0/0")
+    with pytest.raises(ValueError, match=r"codes\.zarr is damaged or not there .*; remove x\.zarr and compute its parts again"):
+        done(model, cube, out, "2/2")
+
+
+def test_a_part_that_lost_power_starts_again_where_its_chunks_are_empty_files(halves, tmp_path):
+    cube, model, half, whole = halves
+    out = tmp_path / "x.zarr"
+    shutil.copytree(half, out)
+    DAMAGES["empty"](out / "c/0/0/0")
+    PartRecord(out, 2).keep(1, State(1, 2))
+    done(model, cube, out, "2/2")
+    np.testing.assert_array_equal(done(model, cube, out, "1/2")[0].result.numpy(), whole)
+
+
+def test_preprocessing_computes_a_part_again_whose_chunk_was_cut(tmp_path):
+    source, chain, out = scene(tmp_path / "x.zarr"), tmp_path / "steps.yml", tmp_path / "y.zarr"
+    chain.write_text("- {kind: savitzky_golay, window: 5}\n")
+    assert command("preprocess", chain, source, "-o", out, "--part", "1/2").exit_code == 0
+    DAMAGES["truncated"](out / "c/0/0/0")
+    assert "repeat the command" in command("preprocess", chain, source, "-o", out, "--part", "2/2").output
+    assert command("preprocess", chain, source, "-o", out, "--part", "1/2").exit_code == 0
+    assert command("preprocess", chain, source, "-o", tmp_path / "whole.zarr").exit_code == 0
+    np.testing.assert_array_equal(read(out).numpy(), read(tmp_path / "whole.zarr").numpy())
 
 
 @pytest.mark.parametrize("state", [{"done": "x"}, {"done": -1, "total": 1}, {"done": 2, "total": 1}, {"done": True}, {"finished": 1},

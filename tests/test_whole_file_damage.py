@@ -13,7 +13,7 @@ from scipy.io import netcdf_file
 from test_nexus_variants import filled
 from test_product_variants import geotiff, ims
 
-from napari_spectrai import inspect, read
+from napari_spectrai import Cube, inspect, predict, read, write
 from napari_spectrai.io import UnreadableError, pictures
 from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
 from napari_spectrai.labels import Labels
@@ -187,3 +187,32 @@ def test_tags_of_matlab_that_crash_its_reader_are_refused(compressed, tmp_path):
             reader(path)
     path.write_bytes(whole)
     assert read(path, dataset="a").shape == (3, 4, 20)
+
+
+CHECKED = [".zarr", ".ome.zarr", ".h5", ".npz", ".mat", "labels.zarr", "labels.npz", "labels.tif", "predicted.zarr"]
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_bit_that_changes_in_a_compressed_file_of_ours_is_an_error_and_no_other_value(name, tmp_path):
+    values = RNG.normal(1, 0.1, (40, 40, 20)).astype(np.float32)
+    path, load = tmp_path / f"x{name}", lambda path: np.asarray(read(path).data)
+    if name.startswith("labels"):
+        write_labels(Labels(RNG.integers(0, 200, (64, 64))), path)
+        load = lambda path: read_labels(path).data  # noqa: E731
+    elif name.startswith("predicted"):
+        predict("savitzky_golay", Cube(values), out=path)
+    else:
+        write(Cube(values), path)
+    whole = load(path)
+    file = max((one for one in (path, *path.rglob("*")) if one.is_file()), key=lambda one: one.stat().st_size)
+    content = file.read_bytes()
+    noticed = 0
+    for place in np.linspace(len(content) // 4, 3 * len(content) // 4, 20, dtype=int):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        try:
+            same = np.array_equal(load(path), whole)
+        except (UnreadableError, ValueError):
+            noticed += 1
+        else:
+            assert same
+    assert noticed > 10

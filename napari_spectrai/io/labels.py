@@ -274,7 +274,9 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
         elif suffix == ".zarr":
             import zarr
 
-            array = zarr.create_array(str(temporary), shape=data.shape, dtype=data.dtype, chunks="auto")
+            from napari_spectrai.io.zarr import CHECKED
+
+            array = zarr.create_array(str(temporary), shape=data.shape, dtype=data.dtype, chunks="auto", compressors=CHECKED)
             array.attrs.update(note)
             array[...] = data
         elif suffix == ".png":

@@ -17,6 +17,7 @@ from napari_spectrai.io.found import RawArray, SeveralArraysError, positions, wa
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.ngff import Axis, Line, axes_of, has_positions, lines, spectral
 from napari_spectrai.io.titles import of_channels
+from napari_spectrai.io.zarr import CHECKED
 from napari_spectrai.io.zarr_arrays import Image, arrays_of, images_of, lazily
 from napari_spectrai.remedies import give, where
 from napari_spectrai.spec import listed
@@ -165,5 +166,5 @@ def write(cube: Cube, path: Path) -> None:
     ours = header_of(cube) | {"spectral": spectral, "spectra": dimensions == 1}
     group = zarr.create_group(path, attributes={"ome": ome, _OURS: ours})
     chunks = tuple(min(length, 32 if n == "c" else 1 if n in "tz" else 64) for length, n in zip(data.shape, names, strict=True))
-    store = group.create_array("0", shape=data.shape, chunks=chunks, dtype=cube.data.dtype, dimension_names=names)
+    store = group.create_array("0", shape=data.shape, chunks=chunks, dtype=cube.data.dtype, dimension_names=names, compressors=CHECKED)
     data.rechunk(chunks).store(store, lock=False)

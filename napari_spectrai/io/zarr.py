@@ -10,6 +10,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import zarr
+from zarr.codecs import ZstdCodec
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
@@ -20,6 +21,8 @@ from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe
 
 CHUNK = (64, 64, 32)
 """Chunk of the last three dimensions: near 0.5 MB of float32, for both a plane and a spectrum."""
+CHECKED = ZstdCodec(checksum=True)
+"""Compression of what is written: a bit that has changed on the disk is an error in reading, not another value."""
 UNFINISHED = "unfinished"
 """Attribute of a store of which parts are missing."""
 SLAB = 2**26
@@ -106,6 +109,7 @@ def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0, unfinished: b
         chunks=chunks,
         dtype=dtype,
         fill_value=fill,
+        compressors=CHECKED,
         attributes=header_of(cube) | ({UNFINISHED: True} if unfinished else {}),
     )
 

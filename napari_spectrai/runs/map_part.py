@@ -15,6 +15,7 @@ import zarr
 from napari_spectrai import io
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
+from napari_spectrai.io.zarr import CHECKED
 from napari_spectrai.mapping import MapKind
 from napari_spectrai.mapping.blocks import BLOCK
 from napari_spectrai.mapping.files import MapFormat, write_maps
@@ -102,8 +103,9 @@ class _Pixels:
     def of(cls, source: Cube, plan: MapPlan, record: PartRecord, part: Part) -> _Pixels:
         spatial, count = source.spatial_shape, len(plan.names)
         chunks = (*[1] * (len(spatial) - 2), *(min(CHUNK, length) for length in spatial[-2:])) if len(spatial) > 1 else (CHUNK * CHUNK,)
-        create = partial(zarr.create_array, fill_value=np.nan, shape=(*spatial, count), chunks=(*chunks, count), dtype=np.float64)
-        codes = partial(zarr.create_array, fill_value=MORE, shape=spatial, chunks=chunks, dtype=np.uint8)
+        made = partial(zarr.create_array, compressors=CHECKED)
+        create = partial(made, fill_value=np.nan, shape=(*spatial, count), chunks=(*chunks, count), dtype=np.float64)
+        codes = partial(made, fill_value=MORE, shape=spatial, chunks=chunks, dtype=np.uint8)
         return cls(source, plan, record.array(_VALUES, create), record.array(_CODES, codes), part)
 
     @property

@@ -28,7 +28,7 @@ UNREADABLE = (
     OSError,
     EOFError,
     MemoryError,
-    RecursionError,
+    RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -51,6 +51,32 @@ def naming(path: Path, output: Path) -> Iterator[None]:
         raise DamagedRecordError(
             f"{path} is damaged or not there ({why}); remove {output.name} and compute its parts again, or choose another output"
         ) from error
+
+
+class NamedArray:
+    """An array of the record of `output`; an error in reading a damaged chunk names the array and says what can be done."""
+
+    def __init__(self, array: Any, place: Path, output: Path) -> None:
+        self._array, self._place, self._output = array, place, output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._array, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self._array[key]
+        except MemoryError:
+            raise
+        except UNREADABLE:
+            with naming(self._place, self._output):
+                raise
+
+    def __setitem__(self, key: Any, values: Any) -> None:
+        try:
+            self._array[key] = values
+        except RuntimeError:  # of a chunk that is read since only a part of it is written
+            with naming(self._place, self._output):
+                raise
 
 
 def load(path: Path, output: Path) -> Arrays:

@@ -7,8 +7,8 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,21 @@ from napari_spectrai.files import write_text, writing
 from napari_spectrai.parsing import refuse_special
 from napari_spectrai.runs import lock
 from napari_spectrai.runs.events import Progress
-from napari_spectrai.runs.part import Part
-from napari_spectrai.runs.part_files import UNREADABLE, Arrays, load, mapping, naming, published, save, write_plan
+from napari_spectrai.runs.part import Part, Rectangle
+from napari_spectrai.runs.part_chunks import WrittenChunks
+from napari_spectrai.runs.part_files import (
+    UNREADABLE,
+    Arrays,
+    DamagedRecordError,
+    NamedArray,
+    load,
+    mapping,
+    naming,
+    published,
+    save,
+    write_plan,
+)
+from napari_spectrai.runs.part_state import State
 
 FOLDER = "parts"
 STOP = "stop-"
@@ -33,30 +46,6 @@ _WORDS = {
 
 class OtherJobError(ValueError):
     """An output that another job, or the same job with other inputs, has started."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far a part is.
-
-    Attributes
-    ----------
-    done, total : steps of its work
-    finished : whether all of it is written
-    notes : remarks on its result, in sentences
-    """
-
-    done: int = 0
-    total: int = 0
-    finished: bool = False
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether a file that says so can have been written by a part."""
-        numbers = type(self.done) is int and type(self.total) is int and 0 <= self.done <= self.total
-        noted = isinstance(self.notes, list) and all(isinstance(note, str) for note in self.notes)
-        return numbers and noted and isinstance(self.finished, bool) and (self.done == self.total or not self.finished)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +151,8 @@ class PartRecord:
         text = json.dumps({name: getattr(state, name) for name in State.__dataclass_fields__})
         write_text(self._path(number), text, durable=state.finished)
 
-    def _path(self, number: int) -> Path:
-        return self.folder / f"part-{number:06d}.json"
+    def _path(self, number: int, suffix: str = ".json") -> Path:
+        return self.folder / f"part-{number:06d}{suffix}"
 
     def progress(self) -> Progress:
         """Return the progress of all parts together."""
@@ -177,8 +166,9 @@ class PartRecord:
         return [number for number in range(1, self.count + 1) if not self.state(number).finished]
 
     def followed(
-        self, part: Part, run: Callable[[int, Callable[[int], object]], Generator[Progress, None, None]], total: int, notes: Sequence[str]
-    ) -> Generator[Progress, None, None]:
+        self, part: Part, run: Callable[[int, Callable[[int], object]], Generator[Progress, None, None]], total: int, notes: Sequence[str],
+        *, wrote: Sequence[Rectangle] = (),
+    ) -> Generator[Progress, None, None]:  # fmt: skip
         """Do the steps of a part that are not done yet, and record each.
 
         Parameters
@@ -189,13 +179,20 @@ class PartRecord:
             Number of steps.
         notes : sequence of str
             Remarks on the result of this part.
+        wrote : sequence of Rectangle
+            What the part writes of the output, where that is the result; the sizes of its chunks are recorded.
         """
 
         def keep(done: int) -> None:
             self.keep(part.number, State(done, total))
 
+        done = self.state(part.number).done
+        if done and wrote and self._chunks.drop_empty(wrote):
+            done = 0
         with writing(self.output):
-            yield from run(self.state(part.number).done, keep)
+            yield from run(done, keep)
+            if wrote:
+                self._chunks.keep(part.number, wrote)
         self.keep(part.number, State(total, total, finished=True, notes=list(notes)))
 
     @contextmanager
@@ -207,7 +204,9 @@ class PartRecord:
         HeldError (a RuntimeError)
             If another process does it.
         """
-        with self._held(f"part-{part.number:06d}.lock", f"another process is working on part {part} of {self.output}; wait until it ends"):
+        with self._held(
+            self._path(part.number, ".lock").name, f"another process is working on part {part} of {self.output}; wait until it ends"
+        ):
             yield
 
     @contextmanager
@@ -253,7 +252,38 @@ class PartRecord:
         with naming(place, self.output):
             refuse_special(place / _ARRAY)
             with zarr.config.set({"array.write_empty_chunks": True}):  # so that a chunk that is not there was lost
-                return zarr.open_array(place, mode="r+")
+                return NamedArray(zarr.open_array(place, mode="r+"), place, self.output)
+
+    @property
+    def _chunks(self) -> WrittenChunks:
+        return WrittenChunks(self.output, self.opened(""), [self._path(number, ".npz") for number in range(1, self.count + 1)])
+
+    def refuse_changed(self) -> None:
+        """Refuse an output of which chunks are gone or have another size than when their part had finished.
+
+        Before the result is complete, such a part is computed again when its command is repeated.
+
+        Raises
+        ------
+        DamagedRecordError (a ValueError)
+        """
+        changed = self._chunks.changed()
+        if not changed:
+            return
+        parts = ", ".join(f"{number}/{self.count}" for number in changed)
+        words = (
+            f"{self.output}: {sum(map(len, changed.values())):,} chunks are not as part {parts} has written them: gone, or of another size"
+        )
+        if (self.folder / _FINISHED).exists():
+            raise DamagedRecordError(f"{words}; remove {self.output.name} and compute its parts again, or choose another output")
+        for number, some in changed.items():
+            self._path(number).unlink(missing_ok=True)
+            self._chunks.drop(some)
+        raise DamagedRecordError(f"{words}; repeat the command, which computes again what is damaged")
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Let a body change what the finished parts have written of the output."""
+        return self._chunks.changing()
 
     def refuse_holes(self, *names: str) -> None:
         """Refuse arrays, named as in `opened`, of which chunks are not there that the finished parts have written.

@@ -58,11 +58,12 @@ def preprocessing_part(cube: Any, steps: Sequence[Step], *, out: Path, part: Par
             prepared, notes = _prepared(source, steps, record)
             result = record.array("", partial(zarr_format.create, cube=prepared, dtype=np.float32, fill=np.nan, unfinished=True))
             writing = _Writing(prepared, result, part)
-            yield from record.followed(part, writing.run, len(writing.cells), notes)
+            yield from record.followed(part, writing.run, len(writing.cells), notes, wrote=writing.share)
     yield Progress(1, 1)
     if record.complete(partial(_completed, record)) is None:
         return None
-    record.refuse_holes("")  # also where all of it was finished before
+    record.refuse_changed()  # also where all of it was finished before
+    record.refuse_holes("")
     return io.read(out)
 
 
@@ -74,6 +75,7 @@ def preprocessing_on_worker(
 
 
 def _completed(record: PartRecord) -> list[str]:
+    record.refuse_changed()
     record.refuse_holes("")
     zarr_format.finish(record.output)
     return []
@@ -108,11 +110,15 @@ class _Writing:
     part: Part
 
     @property
+    def share(self) -> list[Rectangle]:
+        return owned(self.result.shape, self.result.chunks, self.part)
+
+    @property
     def cells(self) -> list[Rectangle]:
         spatial = self.prepared.spatial_shape
         chunks = self.prepared.data.chunks[: len(spatial)]
         rows, columns = (list(accumulate(lengths)) for lengths in (chunks[-2:] if len(spatial) > 1 else (chunks[0], (1,))))
-        return list(cells(owned(self.result.shape, self.result.chunks, self.part), rows, columns))
+        return list(cells(self.share, rows, columns))
 
     def run(self, done: int, finished: Callable[[int], object]) -> Generator[Progress, None, None]:
         """Yield progress after each cell."""

@@ -36,7 +36,12 @@ def asked_pixels(scenes: Sequence[Scene], most: int | None = None) -> list[Tenso
 
 def units_of(asked: Sequence[Tensor]) -> npt.NDArray[np.int64]:
     """Return the unit of each of the pixels that `asked_pixels` returned: squares of each scene."""
-    return np.concatenate([squares(pixels) + number * 10**9 for number, pixels in enumerate(asked)])
+    found, count = [np.empty(0, np.int64)], 0
+    for pixels in asked:
+        units = squares(pixels.shape, pixels.numel())  # as small as they can be: there are few pixels with a label
+        found.append(units[pixels.cpu().numpy()] + count)
+        count += int(units.max(initial=-1)) + 1
+    return np.concatenate(found)
 
 
 @torch.no_grad()

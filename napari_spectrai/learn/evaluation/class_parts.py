@@ -16,6 +16,7 @@ import zarr
 
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.generators import drain
+from napari_spectrai.io.zarr import CHECKED
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.evaluation.classes import ComparedLabels, scored_classes
 from napari_spectrai.learn.evaluation.confusion import Classes, classes_of
@@ -89,7 +90,7 @@ class ClassCounts:
         """Return the counts of each block, one array for each result."""
         cells = len(self.classes.values) ** 2
         create = partial(
-            zarr.create_array, shape=(len(self.blocks), cells), chunks=(1, cells), dtype=np.int64, fill_value=0
+            zarr.create_array, shape=(len(self.blocks), cells), chunks=(1, cells), dtype=np.int64, fill_value=0, compressors=CHECKED
         )  # fmt: skip
         return [self.record.array(name, create) for name in self.arrays]
 

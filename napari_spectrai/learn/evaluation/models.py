@@ -19,7 +19,6 @@ from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.pool import mean_spectrum
-from napari_spectrai.learn.evaluation import score_intervals
 from napari_spectrai.learn.evaluation.classes import absent
 from napari_spectrai.learn.evaluation.cubes import kept_steps, of_cubes
 from napari_spectrai.learn.evaluation.overlap import overlap_notes, overlap_of, words_of_others
@@ -154,7 +153,7 @@ def _of_classes(model: Model, source: Cube, labels: Labels, options: EvaluateOpt
     names = [one.name for one in classes]
     matrices = {name: metrics.confusion(values.argmax(-1), wanted, len(classes)) for name, values in shares.items()}
     matrix = matrices["network"]
-    units = score_intervals.squares(scored.shape)[scored]
+    units = intervals.squares(scored.shape)[scored]
     sure = {name: intervals.of_classes(values, wanted, units, tuple(rows[name]), class_mean) for name, values in shares.items()}
     overlap = overlap_of(model, source, scored=scored)
     notes = [

@@ -15,6 +15,7 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.generators import drain
+from napari_spectrai.io.zarr import CHECKED
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.learn.evaluation.class_parts import ClassCounts
 from napari_spectrai.learn.evaluation.class_parts import digest as digest_of_labels
@@ -208,7 +209,8 @@ class _Scores:
         units = int(structure_units(self.truth, parts).max()) + 1 if parts else 1
 
         def array(name: str, shape: tuple[int, ...], own: tuple[int, ...]) -> Any:
-            return self.record.array(name, partial(zarr.create_array, shape=shape, chunks=own, dtype=np.float64, fill_value=np.nan))
+            create = partial(zarr.create_array, shape=shape, chunks=own, dtype=np.float64, fill_value=np.nan, compressors=CHECKED)
+            return self.record.array(name, create)
 
         return [
             _KeptRow(

@@ -1,8 +1,7 @@
-"""Squares of pixels that are drawn together for the 90 % intervals of an evaluation, and the intervals of its classes."""
+"""The 90 % intervals of the classes of an evaluation."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,26 +10,6 @@ import numpy.typing as npt
 
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.learn.scoring import intervals
-
-SIDE = 12
-"""Smallest side of a square, in pixels."""
-MOST = 1_000
-"""Approximate largest number of units; squares are larger in larger images."""
-
-
-def squares(shape: Sequence[int], most: int = MOST) -> npt.NDArray[np.int64]:
-    """Return the unit of each pixel of an image or volume (..., y, x), or of each spectrum of a set (n,).
-
-    Neighbouring pixels resemble one another, so the pixels of a square of an image are one unit; of a set or a line, each spectrum, or a
-    run, where there would be more than `most`.
-    """
-    size = math.prod(shape)
-    if len(shape) < 2 or min(shape[-2:]) == 1:
-        return (np.arange(size) // max(1, math.ceil(size / most))).reshape(shape)
-    side = max(SIDE, math.ceil(math.sqrt(size / most)))
-    plane, (y, x) = np.arange(math.prod(shape[:-2])), (np.arange(length) // side for length in shape[-2:])
-    down, across = y[-1] + 1, x[-1] + 1
-    return np.asarray((plane[:, None, None] * down + y[:, None]) * across + x, np.int64).reshape(shape)
 
 
 def of_cells(
@@ -52,4 +31,4 @@ def of_cells(
     known = np.asarray(cells > 0)
     if not known.any():
         return {}
-    return intervals.of_pairs(cells[known].astype(np.int64) - 1, squares(known.shape)[known], count, tuple(names), class_mean)
+    return intervals.of_pairs(cells[known].astype(np.int64) - 1, intervals.squares(known.shape)[known], count, tuple(names), class_mean)

@@ -17,7 +17,6 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.evaluation.scaling import Array, Places, Scaling, under, values_of
-from napari_spectrai.learn.evaluation.score_intervals import squares
 from napari_spectrai.learn.scoring import intervals, metrics
 from napari_spectrai.learn.scoring.spectrum_sums import SpectrumSums, most_units
 from napari_spectrai.plan.truths import share_axis
@@ -148,7 +147,7 @@ def block_units(shape: Sequence[int]) -> npt.NDArray[np.int64]:
     """
     places = list(blocks(shape))
     sides = tuple(min(side.stop, length) - side.start for side, length in zip(places[0], shape, strict=False))
-    return squares(sides, max(1, most_units(shape[-1]) // len(places)))
+    return intervals.squares(sides, max(1, most_units(shape[-1]) // len(places)))
 
 
 def sums_of(truth: Cube, names: Sequence[str], units: npt.NDArray[np.int64] | None = None) -> SpectrumSums:
@@ -239,7 +238,7 @@ def structure_parts(truth: Cube, limits: tuple[float, float]) -> list[StructureP
 def structure_units(truth: Cube, parts: Sequence[StructurePart]) -> npt.NDArray[np.int64]:
     """Return the unit of each pixel around which a similarity is computed in the first part; later parts have its first rows."""
     _, begin, end, _ = parts[0]
-    return squares((end - begin, truth.shape[-2] - 2 * REACH), max(1, most_units(1) // len({part[:2] for part in parts})))
+    return intervals.squares((end - begin, truth.shape[-2] - 2 * REACH), max(1, most_units(1) // len({part[:2] for part in parts})))
 
 
 def structure(result: Cube, truth: Cube, part: StructurePart, limits: tuple[float, float], scaled: Scaling, mask: Mask) -> Similarities:

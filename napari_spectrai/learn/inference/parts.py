@@ -18,6 +18,7 @@ from napari_spectrai import io
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import zarr as zarr_format
+from napari_spectrai.io.zarr import CHECKED
 from napari_spectrai.learn.inference.applying import applying, resolved, shaped_as
 from napari_spectrai.learn.inference.chaining import on_axis_of
 from napari_spectrai.learn.inference.prediction import Prediction, labels_of
@@ -73,12 +74,13 @@ def predicting_part(
             result = record.opened("")
             codes = record.opened(_CODES)
             walk = Walk(about.window, about.source, [about.turn(result)], codes, chunks=result.chunks, part=part)
-            yield from record.followed(part, walk.run, len(walk.steps), [*about.notes, *about.found])
+            yield from record.followed(part, walk.run, len(walk.steps), [*about.notes, *about.found], wrote=walk.share)
     yield Progress(1, 1)
     notes = record.complete(partial(_completed, models, given, options, record))
     if notes is None:
         return None
-    record.refuse_holes("")  # also where all of it was finished before
+    record.refuse_changed()  # also where all of it was finished before
+    record.refuse_holes("")
     done = replace(io.read(out), metadata=shaped.metadata)
     classes = models[0].description.classes
     if not classes:
@@ -136,13 +138,14 @@ def _create(folder: Path, shaped: Cube, window: SlidingWindow, source: Cube) -> 
     store = zarr_format.create(folder, shaped, np.float32, fill=np.nan, unfinished=True)
     shape = codes_shape(window, source, shaped.shape)
     chunks = (*[1] * (len(shape) - 2), *shape[-2:]) if window.of_images else store.chunks[:-1]
-    zarr.create_array(folder / FOLDER / _CODES, shape=shape, chunks=chunks, dtype=np.uint8, fill_value=MORE)
+    zarr.create_array(folder / FOLDER / _CODES, shape=shape, chunks=chunks, dtype=np.uint8, fill_value=MORE, compressors=CHECKED)
 
 
 def _completed(models: Sequence[Model], given: Cube, options: PredictOptions, record: PartRecord) -> list[str]:
     """Set spectra that are all zero apart, as a whole prediction does after its last tile; return notes."""
     source, _ = on_axis_of(models[0], given, resample=options.resample)
     window = SlidingWindow(models, torch.device("cpu"), options.tile)
+    record.refuse_changed()
     record.refuse_holes("", _CODES)
     held = decided(of_source(window, record.opened(_CODES)))
     if not held.count:
@@ -150,6 +153,7 @@ def _completed(models: Sequence[Model], given: Cube, options: PredictOptions, re
     if held.complete:
         zarr_format.finish(record.output)
         return []
-    window.leave_out(record.opened(""), held)
+    with record.changing():
+        window.leave_out(record.opened(""), held)
     zarr_format.finish(record.output)
     return [said([held], "have no class" if models[0].description.classes else "stay as they are")]

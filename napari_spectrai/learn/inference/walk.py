@@ -75,7 +75,7 @@ class Walk:
         self.is_set = len(source.spatial_shape) == 1
         shape = targets[0].shape
         whole = window.tile >= 2**31 and len(shape) > 2 and not window.of_images
-        mine = owned(shape, shape if chunks is None else chunks, part, whole=whole)
+        self.share = mine = owned(shape, shape if chunks is None else chunks, part, whole=whole)
         planned = self._images if window.of_images else self._set if self.is_set else self._planes
         self.steps = list(planned(mine))
         self._carried: tuple[Any, Strip] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,10 @@ DRAWS = 400
 """Bootstrap samples."""
 LEAST_UNITS = 3
 """Units below which no interval is given."""
-
+SIDE = 12
+"""Smallest side of a square, in pixels."""
+MOST = 1_000
+"""Approximate largest number of units; squares are larger in larger images."""
 _AT_ONCE = 2**21
 """Largest number of counts of units that are drawn at a time: of hundred thousands of units, all samples would take a gigabyte."""
 
@@ -143,19 +146,19 @@ def of_ratios(name: str, sums: Doubles, counts: Doubles, limits: tuple[float, fl
     return bootstrap(len(kept), lambda weights: {name: weights @ kept / (weights @ of)}, {}, limits)
 
 
-def squares(asked: Tensor, side: int = 12) -> npt.NDArray[np.int64]:
-    """Return the square of an image that each chosen pixel lies in; of a set of spectra each spectrum.
+def squares(shape: Sequence[int], most: int = MOST) -> npt.NDArray[np.int64]:
+    """Return the unit of each pixel of an image or volume (..., y, x), or of each spectrum of a set (n,).
 
-    Parameters
-    ----------
-    asked : bool Tensor of shape (z, y, x)
-    side : int
-        Of the squares, in pixels.
+    Neighbouring pixels resemble one another, so the pixels of a square of an image are one unit; of a set or a line, each spectrum, or a
+    run, where there would be more than `most`.
     """
-    z, y, x = (c.cpu().numpy().astype(np.int64) for c in torch.nonzero(asked, as_tuple=True))
-    if asked.shape[2] == 1:
-        return y
-    return np.asarray((z * 10**4 + y // side) * 10**4 + x // side)
+    size = math.prod(shape)
+    if len(shape) < 2 or min(shape[-2:]) == 1:
+        return (np.arange(size) // max(1, math.ceil(size / most))).reshape(shape)
+    side = max(SIDE, math.ceil(math.sqrt(size / most)))
+    plane, (y, x) = np.arange(math.prod(shape[:-2])), (np.arange(length) // side for length in shape[-2:])
+    down, across = y[-1] + 1, x[-1] + 1
+    return np.asarray((plane[:, None, None] * down + y[:, None]) * across + x, np.int64).reshape(shape)
 
 
 def _wilson(share: float, count: int) -> tuple[float, float]:
