@@ -74,7 +74,7 @@ class WrittenChunks:
         return len(empty) > 0
 
     def drop(self, numbers: Numbers) -> None:
-        """Remove files, so that what is written into a part of a chunk does not begin with reading a damaged one."""
+        """Remove files, so that what is written into a part of a chunk does not read a damaged one first."""
         for file in self._files(numbers):
             file.unlink(missing_ok=True)
 
