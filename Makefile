@@ -19,14 +19,14 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test browser-test lint pictures gallery benchmark docs release-check clean qt chromium
 
-demo: $(VENV)/ready qt
+demo: qt $(VENV)/ready
 	$(SCREEN) $(PY) -m napari_spectrai demo $(if $(HEADLESS),--screenshot)
 
-test: $(VENV)/ready qt
+test: qt $(VENV)/ready
 	$(SCREEN) $(PY) -m pytest -n $(WORKERS)
 	@echo "make browser-test looks at the HTML pages in Chromium"
 
-browser-test: $(VENV)/ready qt chromium docs
+browser-test: qt chromium $(VENV)/ready docs
 	$(SCREEN) $(PY) -m pytest tests/browser
 
 lint: $(VENV)/ready
@@ -37,10 +37,10 @@ lint: $(VENV)/ready
 	$(PY) tests/test_wording.py
 	$(VENV)/bin/npe2 validate napari-spectrai
 
-pictures: $(VENV)/ready qt
+pictures: qt $(VENV)/ready
 	$(SCREEN) $(PY) docs/pictures.py
 
-gallery: $(VENV)/ready qt
+gallery: qt $(VENV)/ready
 	$(SCREEN) $(PY) docs/gallery.py
 
 docs: $(VENV)/ready-docs

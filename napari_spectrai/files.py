@@ -21,6 +21,8 @@ _ELSEWHERE = "choose a folder that can be written"
 _UNTOUCHED = "what was saved before is untouched"
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_ALSO_STORES = frozenset({".npy", ".npz", ".h5", ".hdr", ".mat"})
+"""Suffixes of what can be written as a Zarr store, too."""
 _LARGEST_OF_FAT = 2**32 - 1
 _NEARLY_FULL = 2**20
 """Free bytes below which a failure to write is attributed to a full disk, whatever error a library raises."""
@@ -176,8 +178,9 @@ def _full(path: Path, *, needs: int = 0, at_most: int = 0, so_far: int = 0, free
 
 
 def _too_large(path: Path) -> OSError:
-    words = f"{os.strerror(errno.EFBIG)}: the file system, or a limit of this account, allows no file of this size"
-    return OSError(errno.EFBIG, f"{words}; choose another disk, or .zarr, which is a folder of small files", str(path))
+    words = f"{os.strerror(errno.EFBIG)}: the file system, or a limit of this account, allows no file of this size; choose another disk"
+    instead = ", or .zarr, which is a folder of small files" if path.suffix.lower() in _ALSO_STORES else ""
+    return OSError(errno.EFBIG, f"{words}{instead}", str(path))
 
 
 def _limit() -> float:

@@ -214,13 +214,23 @@ def test_a_limit_on_the_size_of_files_is_reported_and_ends_no_process(tmp_path):
 import resource
 import numpy as np
 from napari_spectrai import Cube, write
+from napari_spectrai.mapping.regions import region_means
+regions = region_means(Cube(np.random.default_rng(1).random((50, 50, 900), dtype="f4")), np.arange(2500).reshape(50, 50))
 resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 large = Cube(np.random.default_rng(0).random((100, 100, 40), dtype="f4"))
 for suffix in (".npy", ".h5", ".hdr", ".ome.tif", ".csv", ".npz"):
     try:
         write(large, {str(tmp_path / "x")!r} + suffix)
     except OSError as error:
-        assert "allows no file of this size; choose another disk, or .zarr" in str(error), error
+        assert "allows no file of this size; choose another disk" in str(error), error
+        assert (", or .zarr" in str(error)) == (suffix in (".npy", ".h5", ".hdr", ".npz")), error
+    else:
+        raise AssertionError(suffix)
+for suffix in (".h5ad", ".csv"):
+    try:
+        regions.write({str(tmp_path / "x")!r} + suffix)
+    except OSError as error:
+        assert "allows no file of this size; choose another disk" in str(error), error
     else:
         raise AssertionError(suffix)
 write(large, {str(tmp_path / "x.zarr")!r})

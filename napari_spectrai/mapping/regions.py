@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,8 @@ class RegionMeans:
 
         positions = _different([f"{value:.9g}" for value in self.axis.values], range(len(self.axis)))
         spatial = self.centres[:, :-3:-1] if self.centres.shape[1] > 1 else None  # x, y
-        with h5py.File(path, "w") as file:
+        content = io.BytesIO()  # where a disk or a limit ends the writing, HDF5 may end the process
+        with h5py.File(content, "w") as file:
             _encode(file, "anndata", "0.1.0")
             _array(file, "X", self.means.astype(np.float32))
             _frame(file, "obs", "region", self.names, {"number": np.array(self.values), "pixels": self.counts})
@@ -108,6 +110,7 @@ class RegionMeans:
                 _array(places, "spatial", spatial)
             for name in ("varm", "obsp", "varp"):
                 _mapping(file, name)
+        path.write_bytes(content.getbuffer())
 
 
 def region_means(cube: Any, labels: Any, *, unlabelled: int | None = 0, progress: Progress = silent) -> RegionMeans:
