@@ -25,13 +25,16 @@ _ENDS = rf"(?<![\w.,/])(?P<low>{_VALUE})\s*{_UNIT}?"
 _WINDOW = rf"{_ENDS}{_TO}(?P<high>{_VALUE})[\])]?\s*(?P<window>{_UNIT})?(?![\w.])"
 _FILTER = r"(?<![\w.,])[A-Z]{0,2}(?P<centre>\d{3,4}(?:[.,]\d+)?)\s*(?:nm)?\s*/\s*(?P<width>\d{1,3}(?:[.,]\d+)?)\s*(?P<filter>nm|m|x)?(?!\w)"
 _BEHIND = rf"(?P<before>{_UNIT})\s*[:=_ ]\s*(?P<behind>{_VALUE})(?![\w.])"
-_SINGLE = rf"(?<![\w.,])(?P<value>-?{_VALUE})\s*(?P<single>{_UNIT})(?![A-Za-z])"
+_SINGLE = rf"(?<![A-Za-z\d.,])(?P<value>-?{_VALUE})\s*(?P<single>{_UNIT})(?![A-Za-z])"
 _BARE = r"(?<![\w.,/])(?P<bare>\d{3,4}(?:[.,]\d+)?)(?![\w.,/])"
 _NUMBERS = re.compile("|".join((_WINDOW, _FILTER, _SINGLE, _BEHIND, _BARE)))
 _PLAIN = re.compile(rf"\s*({_VALUE})(?:{_TO}({_VALUE}))?\s*")
 _BRACKET = re.compile(rf"[(\[]\s*({_VALUE})\s*[)\]]\s*$")
-_CALLED = re.compile(rf"\s*(?:wl|wvl|wavelength|lambda|λ)\s*[=:_ ]*\s*({_VALUE})\s*", re.IGNORECASE)
-_DETECTOR = re.compile(rf"\s*(?:chs?|s|d|pmt|channel|band|b|slice|track)\s*[-_#]?\s*(\d{{1,3}})\s*[-_:, ]\s*({_VALUE})\s*", re.IGNORECASE)
+_CALLED = re.compile(rf"\s*(?:wl|wvl|wavelength|lambda|λ|refl\w*|radiance|absorb\w*)\s*[=:_ ]*\s*({_VALUE})\s*", re.IGNORECASE)
+_DETECTOR = re.compile(
+    rf"\s*(?:chs?|s|d|pmt|channel|band|b|slice|track)\s*[-_#]?\s*(\d{{1,3}})(?:[-_ ]?T\d)?\s*[-_:, ]\s*({_VALUE})(?:{_TO}({_VALUE}))?\s*",
+    re.IGNORECASE,
+)
 _COUNTER = re.compile(r"(?<!\w)[czt]:\s*\d+/\d+", re.IGNORECASE)
 """What ImageJ puts before the labels of a hyperstack."""
 _GLUED = re.compile(r"(?<![^\W_\d])(em|ex|exc|bp)(?=\d{3})", re.IGNORECASE)
@@ -57,6 +60,9 @@ LASER_LINES = (
 """Lines of the lasers and diodes of fluorescence microscopes, in nm."""
 _NEAR_A_LINE, _MOST_LINES = 1.6, 8
 _LENGTH_RANGE = (100.0, 30_000.0)
+_LEAST_PLAIN, _YEARS = 3, (1900, 2100)
+"""Numbers without a unit that may be wavelengths: fewer are the excitations of a ratio; and those that are years."""
+_MASS = re.compile(rf"\s*m\s*/?\s*z\s*[:=_ ]*\s*({_VALUE})\b.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,10 @@ def axis_of_names(names: Sequence[str], excitations: Sequence[float] = ()) -> tu
     names = [_COUNTER.sub("", name).strip(" -;") if _COUNTER.search(name) else name for name in names]
     names = [_GLUED.sub(r"\1 ", name) for name in names]
     called = f"its channels are called {names[0]!r}" + (f" to {names[-1]!r}" if len(names) > 1 else "")
+    masses = [_MASS.fullmatch(name) for name in names]
+    if all(masses):
+        found = np.array([_float(match.group(1)) for match in masses if match])
+        return SpectralAxis(found, "m/z"), f"{called}; these masses are taken for the positions of the bands"
     readings = [_reading(name) for name in names]
     if all(one is not None for one in readings):
         known = [one for one in readings if one is not None]
@@ -200,20 +210,26 @@ def _plain(names: Sequence[str]) -> SpectralAxis | None:
     detectors = [_DETECTOR.fullmatch(name) for name in names]
     if len(names) > 2 and all(detectors):
         counted = np.array([int(match.group(1)) for match in detectors if match])
-        values = np.array([_float(match.group(2)) for match in detectors if match])
-        if not (np.diff(counted) == 1).all():
+        values = np.array([_ends(match.group(2), match.group(3)) for match in detectors if match])
+        if not ((np.diff(counted) == 1).all() or (counted == counted[0]).all()):
             return None
     else:
         matches = [_PLAIN.fullmatch(name) or _CALLED.fullmatch(name) or _BRACKET.search(name) for name in names]
         values = np.array([_middle(match) for match in matches if match])
-    if len(values) < max(2, len(names)) or not (values >= _LENGTH_RANGE[0]).all() or not (values <= _LENGTH_RANGE[1]).all():
+    if len(values) < max(_LEAST_PLAIN, len(names)) or not (values >= _LENGTH_RANGE[0]).all() or not (values <= _LENGTH_RANGE[1]).all():
         return None
     steps = np.diff(values)
+    if (steps == 1).all() and values[0] >= _YEARS[0] and values[-1] <= _YEARS[1]:
+        return None
     return SpectralAxis(values, "nm") if (steps > 0).all() or (steps < 0).all() else None
 
 
 def _middle(match: re.Match[str]) -> float:
-    ends = [_float(text) for text in match.groups() if text]
+    return _ends(*match.groups())
+
+
+def _ends(*texts: str | None) -> float:
+    ends = [_float(text) for text in texts if text]
     return sum(ends) / len(ends)
 
 

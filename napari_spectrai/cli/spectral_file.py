@@ -11,8 +11,9 @@ import typer
 
 from napari_spectrai.cli.app import say_notes
 from napari_spectrai.cube import Cube
-from napari_spectrai.io import format_of, read
+from napari_spectrai.io import read
 from napari_spectrai.io.columns import ROLES, column_roles
+from napari_spectrai.io.reading import existing
 from napari_spectrai.notices import noting
 
 Dataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="which array of a container; info lists them")]
@@ -69,7 +70,7 @@ def reading_settings(
 
 def is_table(path: Path) -> bool:
     """Whether a file is a text table, whose columns have roles."""
-    return format_of(path).module == "text"
+    return existing(path).module == "text"
 
 
 def _sides(shape: str | None) -> tuple[int, int] | None:

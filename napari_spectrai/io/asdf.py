@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +25,23 @@ _MOST = 10**8
 FloatList = npt.NDArray[np.float64]
 
 
-def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]:
-    """Return the ordinates of a table ``(X++(Y..Y))``, the first abscissa as written, and what is wrong with the table, in words.
+@dataclass(frozen=True, slots=True)
+class Abscissa:
+    """The abscissa at the start of a line: its value and the unit of its last digit, as written, and the number of its first ordinate."""
+
+    value: float
+    digit: float
+    number: int
+
+
+def ordinates(lines: Iterable[str]) -> tuple[FloatList, list[Abscissa], list[str]]:
+    """Return the ordinates of a table ``(X++(Y..Y))``, the abscissae of its lines, and what is wrong with the table, in words.
 
     Each line starts with an abscissa. A line after one that ended in a difference repeats the last ordinate as a check, which is
     compared and left out; a count says how often a value or a difference occurs, itself included.
     """
     values: list[float] = []
-    first: float | None = None
+    abscissae: list[Abscissa] = []
     faults: list[str] = []
     expected: float | None = None  # the ordinate that the next line has to repeat
     for number, line in enumerate(lines):
@@ -41,9 +51,8 @@ def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]
         kind, text = tokens[0]
         if kind != "number":
             raise ValueError(f"line {number + 1} of its table starts with {text!r} where an abscissa is expected")
-        first = float(text) if first is None else first
-        start = len(values)
-        step, last_kind = 0.0, ""
+        across, start = text, len(values)
+        step, last_kind, checked = 0.0, "", False
         for kind, text in tokens[1:]:
             if kind == "repeat":
                 count = int(_REPEATS[text[0]] + text[1:]) - 1
@@ -64,9 +73,16 @@ def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]
                 if abs(values[-1] - expected) > max(1.0, 1e-6 * abs(expected)) and not faults:
                     faults.append(f"line {number + 1} of its table starts with the ordinate {values[-1]:g} where {expected:g} is expected")
                 values[-2:] = [values[-1]]  # the check replaces a value that differs, so that an error does not propagate
-                expected = None
+                expected, checked = None, True
+        abscissae.append(Abscissa(float(across), _digit(across), start - (checked and start > 0)))
         expected = values[-1] if last_kind == "difference" and len(values) > start else None
-    return np.array(values, np.float64), first, faults
+    return np.array(values, np.float64), abscissae, faults
+
+
+def _digit(text: str) -> float:
+    """Return the unit of the last digit of a number as written."""
+    mantissa, _, exponent = text.upper().partition("E")
+    return 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
 
 
 def _value(kind: str, text: str) -> float:
@@ -86,10 +102,10 @@ def _tokens(line: str) -> Iterable[tuple[str, str]]:
             yield str(match.lastgroup), match.group(0)
 
 
-def pairs(lines: Iterable[str]) -> tuple[FloatList, FloatList]:
-    """Return abscissae and ordinates of a table ``(XY..XY)``."""
+def pairs(lines: Iterable[str], width: int = 2) -> tuple[FloatList, FloatList]:
+    """Return abscissae and ordinates of a table ``(XY..XY)``, or of one of `width` numbers a point, such as ``(XYW..XYW)``."""
     found = [_value(kind, text) for line in lines for kind, text in _tokens(line) if kind in ("number", "missing")]
-    if len(found) % 2:
-        raise ValueError(f"its table of pairs holds {len(found)} numbers; it is truncated")
-    table = np.array(found, np.float64).reshape(-1, 2)
+    if len(found) % width:
+        raise ValueError(f"its table of {width} numbers a point holds {len(found)}; it is truncated")
+    table = np.array(found, np.float64).reshape(-1, width)
     return table[:, 0], table[:, 1]

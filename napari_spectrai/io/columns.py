@@ -36,11 +36,12 @@ _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     *((side, re.compile(rf"(?:(?:pos(?:ition)?|stage|coord(?:inate)?|map|pixel|px)s?[ _.-]*)?{side}{_BEHIND}")) for side in "xyz"),
 )
 INTENSITY = re.compile(
-    r"inten[sz]|zähl|count|absor|assorb|extink|transm|reflect|réflect|reflekt|irradian|%|signal|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE
+    r"inten[sz]|zähl|count|absor|assorb|extink|transm|reflect|réflect|reflekt|irradian|%|signal|\b[mµμun]?w\s*/|\bw\s+m|mol\s*/|photons?\s*/|/\s*sr\b|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE
 )
 _PERHAPS_INTENSITY = re.compile(r"emiss|dark|refer|raw", re.IGNORECASE)
 _DIGITS = re.compile(r"(?<=\d)(?:[.,]?\d)+")
 """What follows the first digit of a number in a title; no role depends on it."""
+_MEASURE = re.compile(r"[-+]?\d[\d.,]*\s*[a-zµμ°%å]")
 _MOST_TITLES = 50_000
 _POSITION = re.compile(r"(x|x-? ?axis.*|abscissa.*|wave|wave\s*\(.*|shift.*|freq.*|position.*)")
 
@@ -98,7 +99,8 @@ def role_of(name: str) -> str:
             return role
     if INTENSITY.search(text):
         return "intensity"
-    if quantity_of(text) or (len(text) > 1 and unit_of(text)) or _POSITION.fullmatch(text):
+    named = unit_of(text) if len(text) > 1 and not _MEASURE.match(text) else None  # "350 nm" is the name of a spectrum
+    if quantity_of(text) or named is not None or _POSITION.fullmatch(text):
         return "position"
     return "intensity" if _PERHAPS_INTENSITY.search(text) else ""
 

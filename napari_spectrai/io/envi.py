@@ -10,28 +10,21 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose
+from napari_spectrai.io.envi_fields import number_of, numbers_of, parse, parts_of, whole
 from napari_spectrai.io.formats import envi_header
-from napari_spectrai.io.found import RawArray, mapped, positions, unpacked, warn
-from napari_spectrai.io.tables import text_of
+from napari_spectrai.io.found import RawArray, mapped, positions, scaled_bands, unpacked, warn
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.remedies import give
-from napari_spectrai.units import quantity_of, unit_of
+from napari_spectrai.units import unit_of, usual_unit
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
 _NO_VALUES = (".hdr", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg", ".enp", ".prj", ".sta", ".md", ".pdf", ".log", ".csv")
-_OTHER_NAMES = {
-    "wavelengths": "wavelength",
-    "wavenumber": "wavelength",
-    "wavenumbers": "wavelength",
-    "raman shift": "wavelength",
-    "band centers": "wavelength",
-    "wavelength unit": "wavelength units",
-    "wavelengths units": "wavelength units",
-}
 _OURS = "napari-spectrai"
-_LONGEST_HEADER = 64_000_000
+_LONGEST_OPTICAL = 2600
+"""Wavelength in nm up to which cameras with silicon, InGaAs and MCT detectors reach; others than these seldom omit the unit."""
+_PLAIN = re.compile(r"\d{3,}(?:\.\d+)?|\d+\.\d+")
 _SLAB = 2**26
 """Bytes written at a time."""
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
@@ -72,69 +65,10 @@ def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
     raise ValueError(f"the file of its values is missing (looked for {stem} with any suffix or none)")
 
 
-def parse(header: Path) -> dict[str, str]:
-    """Return the fields of a header, names in lower case, values as text."""
-    if header.stat().st_size > _LONGEST_HEADER:
-        raise ValueError(f"its header holds {header.stat().st_size:,} bytes; more than {_LONGEST_HEADER:,} is no header")
-    content = text_of(header).replace("\r\n", "\n").replace("\r", "\n")
-    if not content.startswith("ENVI"):
-        raise ValueError(f"{header.name} does not start with ENVI")
-    fields: dict[str, str] = {}
-    place, last = 0, content.rfind("}")
-    while place < len(content):  # line by line, each read once: a pattern over the whole text would take cubic time on spaces
-        end = _line_end(content, place)
-        name, equals, value = (part.strip() for part in content[place:end].partition("="))
-        if equals and name and not any(mark in name for mark in ";{}"):
-            opened = content.index("=", place)
-            if value.startswith("{") and opened < last:
-                closed = content.index("}", opened)
-                value = content[opened + 1 : closed + 1].strip()
-                end = _line_end(content, closed)
-            usual = " ".join(name.lower().replace("_", " ").split())
-            name = _OTHER_NAMES.get(usual, usual)
-            if name == usual or name not in fields:
-                fields[name] = value
-                if quantity_of(usual) == "wavenumber":
-                    fields.setdefault("wavelength units", "1/cm")
-        place = end + 1
-    if content.count("{") > content.count("}"):
-        raise ValueError(f"{header.name} ends within a list; it is truncated")
-    return fields
-
-
-def _line_end(content: str, place: int) -> int:
-    end = content.find("\n", place)
-    return len(content) if end < 0 else end
-
-
-def _list(text: str) -> list[str]:
-    """Return the parts of a list between commas."""
-    return [part.strip() for part in text.strip().strip("{}").split(",") if part.strip()]
-
-
-def _numbers(text: str) -> list[float]:
-    """Return the numbers of a list, which some programs separate by spaces."""
-    return [float(part) for part in re.split(r"[,;\s]+", text.strip().strip("{}[]()")) if part]
-
-
-def _whole(fields: dict[str, str], name: str, default: int | None = None) -> int:
-    if name not in fields and default is not None:
-        return default
-    if name not in fields:
-        raise ValueError(f"its header says nothing of {name!r}")
-    try:
-        number = int(fields[name])
-    except ValueError as error:
-        raise ValueError(f"its header gives {fields[name][:30]!r} as its {name}, and that is no whole number") from error
-    if number < 0 or (number == 0 and default is None):
-        raise ValueError(f"its header claims {name} = {number}")
-    return number
-
-
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of the cube, λ last."""
     fields = parse(header_path(path))
-    return {"data": tuple(_whole(fields, name) for name in ("lines", "samples", "bands"))}
+    return {"data": tuple(whole(fields, name) for name in ("lines", "samples", "bands"))}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
@@ -147,17 +81,18 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return vendor.read(path, dataset=dataset)
     header = header_path(path)
     fields = parse(header)
-    code, interleave = _whole(fields, "data type"), fields.get("interleave", "bsq").lower()
+    code, interleave = whole(fields, "data type"), fields.get("interleave", "bsq").lower()
     if code not in _TYPES:
         raise ValueError(f"its data type {code} is not one of {', '.join(map(str, _TYPES))} (complex numbers are not spectra)")
     if interleave not in _ORDERS:
         raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
-    order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments omit it and mean 0
-    shape = [_whole(fields, name) for name in _ORDERS[interleave]]
-    data: Any = mapped(_values(path, header, fields), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
+    order = _byte_order(fields)
+    shape = [whole(fields, name) for name in _ORDERS[interleave]]
+    data: Any = mapped(_values(path, header, fields), order + _TYPES[code], shape, whole(fields, "header offset", 0))
     place = _ORDERS[interleave].index("bands")
-    ignore = float(fields["data ignore value"]) if "data ignore value" in fields else None
-    data = unpacked(np.moveaxis(data, place, -1), divisor=float(fields.get("reflectance scale factor", 1)) or 1.0, missing=ignore)
+    ignore, divisor = number_of(path, fields, "data ignore value"), number_of(path, fields, "reflectance scale factor")
+    data = unpacked(np.moveaxis(data, place, -1), divisor=divisor or 1.0, missing=ignore)
+    data = _in_scale(path, data, fields, shape[place])
     size, unit = _pixel(fields)
     return RawArray(
         data[0] if "set of spectra" in fields else data, axis=_axis(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
@@ -166,17 +101,39 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     )  # fmt: skip
 
 
+def _byte_order(fields: dict[str, str]) -> str:
+    """Return the order of bytes: 0 or 1, or in words; several instruments omit it and mean 0."""
+    words = fields.get("byte order", "0").strip("{} ").casefold()
+    if words.startswith(("little", "intel", "lsf", "big", "ieee", "network", "motorola", "msf")):
+        return "<" if words.startswith(("little", "intel", "lsf")) else ">"
+    return ">" if whole(fields, "byte order", 0) == 1 else "<"
+
+
+def _in_scale(path: Path, data: Any, fields: dict[str, str], bands: int) -> Any:
+    """Return values by the gains and offsets of the bands, with a notice."""
+    given = {name: numbers_of(fields.get(f"data {name} values", "")) for name in ("gain", "offset")}
+    for name, values in given.items():
+        if values and len(values) not in (1, bands):
+            warn(path, f"its header lists {len(values)} data {name} values for {bands} bands; they are not used")
+            return data
+    gains, offsets = (np.broadcast_to(np.array(given[name] or [plain]), bands) for name, plain in (("gain", 1.0), ("offset", 0.0)))
+    if (gains == 1).all() and (offsets == 0).all():
+        return data
+    warn(path, "its header gives gains and offsets of the bands, which are applied: the values are those stored × gain + offset")
+    return scaled_bands(data, gains, offsets)
+
+
 def _is_hamamatsu(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"IM"
 
 
 def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None:
-    values = _numbers(fields.get("wavelength", ""))
+    values = numbers_of(fields.get("wavelength", ""))
     unit = fields.get("wavelength units", "").strip()
     if not values:
-        names = _list(fields.get("band names", ""))
-        named = from_labels([f"{name} {unit}" if unit and name[-1:].isdigit() else name for name in names], path)
+        names = parts_of(fields.get("band names", ""))
+        named = from_labels([f"{name} {unit}" if unit and _PLAIN.fullmatch(name) else name for name in names], path)
         return named if named is not None and len(named) == bands else None
     if len(values) != bands:
         warn(path, f"its header lists {len(values)} wavelengths for {bands} bands; none is used. If they are known {give('axis')}")
@@ -188,17 +145,18 @@ def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None
         unit = title
     if unit.lower() == "mhz":  # of nuclear resonances elsewhere, but of light here
         return positions(path, np.array(values) / 1e3, "GHz")
-    return positions(path, values, unit)
+    optical = usual_unit("wavelength", values) is not None and max(values) <= _LONGEST_OPTICAL and values == sorted(values)
+    return positions(path, values, unit, quantity="wavelengths" if optical and not unit else "")
 
 
 def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:
     if "pixel size" in fields:
-        parts = _list(fields["pixel size"])
+        parts = parts_of(fields["pixel size"])
         named = re.search(r"units\s*=\s*([\wµ]+)", fields["pixel size"])
         x, y = float(parts[0]), float(parts[1])
         unit = _METRES.get(named.group(1).lower(), "pixel") if named else "m"
     elif "map info" in fields:
-        parts = _list(fields["map info"])
+        parts = parts_of(fields["map info"])
         if len(parts) < 7:
             return None, "pixel"
         x, y = float(parts[5]), float(parts[6])
@@ -217,14 +175,14 @@ def _metadata(path: Path, fields: dict[str, str], bands: int) -> dict[str, Any]:
     if "laser line" in fields:
         found["laser_nm"] = float(fields["laser line"])
     if "origin" in fields:
-        found["origin"] = [float(value) for value in _list(fields["origin"])]
-    marks = _list(fields.get("bbl", ""))
+        found["origin"] = numbers_of(fields["origin"])
+    marks = numbers_of(fields.get("bbl", ""))
     if not marks:
         return found
     if len(marks) != bands:
         warn(path, f"its bad-band list has {len(marks)} marks for {bands} bands; it is not used")
         return found
-    return found | {"bad_bands": [number for number, mark in enumerate(marks) if float(mark) == 0]}
+    return found | {"bad_bands": [number for number, mark in enumerate(marks) if mark == 0]}
 
 
 def write(cube: Cube, path: Path) -> None:

@@ -13,13 +13,16 @@ _MARKS = "=:;\t,"
 _LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
 _SPECTRAL_KEY = re.compile(
     r"(x|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit"
-    r"|x[-_ ]?axis([-_ ]mode)?|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
+    r"|x[-_ ]?axis([-_ ]mode)?|(wavelength|wavenumbers?|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?"
+    r"|x-?achse|ax[ei] ?(des )?x|eje ?x|asse ?x|eixo ?x|ось ?x|abszisse|abscisse|横軸|横轴|x軸|x轴|(first column|column 1|col(\.|umn)? ?1))",
     re.IGNORECASE,
 )
 _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
-_OTHER_QUANTITY = re.compile(r"laser|excit|stage|slit|power|grating|hole|pixel|resol|time|temp", re.IGNORECASE)
+_RANGE = re.compile(r"((spectral|measurement|scan|wavelength|wavenumber) ?)?range", re.IGNORECASE)
+_OTHER_QUANTITY = re.compile(r"laser|excit|anreg|возбужд|励起|stage|slit|power|grating|hole|pixel|resol|time|temp", re.IGNORECASE)
 _LASER = re.compile(r"(laser|excitation)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_INVERSE = re.compile(r"cm\s*\^?\s*[({]?[-−⁻]\s*[1¹][)}]?|1\s*/\s*cm", re.IGNORECASE)
 _LONGEST_FACT = 2000
 """Characters of a line in which a fact is sought; longer lines are titles or numbers."""
 _LENGTHS = (
@@ -90,10 +93,12 @@ def facts_of(lines: Sequence[str]) -> Facts:
         elif _LASER.search(key):
             laser = laser or _laser(key, value)
         elif _SPECTRAL_KEY.fullmatch(key) and (unit_of(value) is not None or quantity_of(value)):
-            spectral = spectral or value
+            spectral = spectral or value.partition(";")[0]
+        elif _RANGE.fullmatch(key) and _NUMBER.search(value) and unit_of(value) is not None:
+            spectral = spectral or _unit_in(value)
         elif _SPECTRAL_OWN.match(key) and not _OTHER_QUANTITY.search(key) and unit_of(key) is not None:
             spectral = spectral or key
-        elif not _OTHER_QUANTITY.search(line) and not _NUMBER.search(value):
+        elif not _OTHER_QUANTITY.search(line) and not _NUMBER.search(_INVERSE.sub("", value)):
             spectral = spectral or _free(line)
     named = next((axis.get("unit", "") for axis in axes.values() if axis.get("type", "").casefold().startswith("spectr")), "")
     leads = tuple(
@@ -111,6 +116,12 @@ def _pair(line: str) -> tuple[str, str]:
     if place < 1:
         return "", ""
     return text[:place].strip(), text[place:].lstrip(_MARKS).strip().rstrip("; ,\t")
+
+
+def _unit_in(value: str) -> str:
+    """Return the unit behind the numbers of a range."""
+    words = _INVERSE.search(value)
+    return words.group(0) if words is not None else re.sub(r"[-\d.,\s]+", " ", value).strip()
 
 
 def _alone(line: str) -> str:

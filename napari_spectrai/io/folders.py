@@ -12,7 +12,10 @@ from napari_spectrai.io.formats import format_of
 def stem(path: Path) -> str:
     """Return the name of a file without the suffix of its format."""
     name = path.name.lower()
-    suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
+    try:
+        suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
+    except ValueError:  # a table in a text with another suffix
+        return path.stem
     return path.name[: -max(map(len, suffixes))]
 
 

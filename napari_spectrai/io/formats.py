@@ -42,7 +42,9 @@ FORMATS = (
     Format("OME-TIFF", (".ome.tif", ".ome.tiff"), "tiff", writes=True),
     Format("TIFF", (".tif", ".tiff", ".lsm"), "tiff"),
     Format("Renishaw WiRE", (".wdf",), "renishaw"),
-    Format("text", (".csv", ".txt", ".tsv", ".asc", ".dpt", ".xy", ".prn", ".asp"), "text", writes=True),
+    Format(
+        "text", (".csv", ".txt", ".tsv", ".asc", ".dpt", ".xy", ".prn", ".asp", ".sed", ".sig", ".ttt", ".trt", ".tab"), "text", writes=True
+    ),
     Format("JCAMP-DX", (".jdx", ".dx", ".jcm", ".jcamp"), "jcamp"),
     Format("Galactic SPC", (".spc",), "galactic"),
     Format("Thermo OMNIC", (".spa",), "omnic"),
@@ -138,6 +140,13 @@ def is_text(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     return bool(head) and (head[:2] in (b"\xff\xfe", b"\xfe\xff") or not re.search(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]", head))
+
+
+def of_text(path: Path) -> Format | None:
+    """Return the format of tables for a text whose suffix no format has; None for other files and those known not to be read."""
+    suffix = path.suffix.lower()
+    closed = any(suffix in suffixes or (magic and _starts(path, magic)) for suffixes, magic in _CLOSED.values())
+    return None if closed or not path.is_file() or not is_text(path) else _of_suffix(_named("text"), path.name.lower(), suffix)
 
 
 def _of_suffix(known: Format, name: str, suffix: str) -> Format:

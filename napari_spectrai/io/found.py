@@ -17,7 +17,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.files import size_words
 from napari_spectrai.notices import say_note
 from napari_spectrai.remedies import give, is_answered
-from napari_spectrai.units import known_unit, quantity_of, usual_unit
+from napari_spectrai.units import Unit, known_unit, quantity_of, usual_unit
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -170,6 +170,15 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
     return lazy.map_blocks(unpack, dtype=exact)
 
 
+def scaled_bands(data: Any, factors: Any, offsets: Any) -> Any:
+    """Return values times the factor of their band, in the last dimension, plus its offset, lazily."""
+    import dask.array as da
+
+    lazy = data if isinstance(data, da.Array) else da.from_array(data, chunks="auto", asarray=False, name=False)
+    exact = np.result_type(lazy.dtype, np.float32)
+    return lazy.astype(exact) * np.asarray(factors, exact) + np.asarray(offsets, exact)
+
+
 PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
 """Attributes of packed values, according to the CF conventions."""
 
@@ -200,6 +209,8 @@ def warn(path: Path, message: str) -> None:
 
 
 _LONGEST_REASON = 400
+_SHORTEST, _LONGEST = 300, 3000
+"""Wavelengths in nm of most spectral cameras and spectrometers."""
 
 
 def one_line(error: BaseException) -> str:
@@ -210,6 +221,15 @@ def one_line(error: BaseException) -> str:
     if re.search(r"requires the .\w+. package", words):
         words = f'{words}; run: pip install "napari-spectrai[formats]", or save the file without this compression'
     return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"
+
+
+def _likelier(unit: Unit, values: npt.NDArray[np.float64]) -> str:
+    """Return the unit in which wavelengths of light are as large as values are, where the one that is given makes them unlikely."""
+    if not values.size or not (np.isfinite(values).all() and values.min() > 0):
+        return ""
+    if unit.name == "um" and values.min() >= _SHORTEST and values.max() <= _LONGEST:
+        return "nm"
+    return "um" if unit.name == "nm" and values.max() <= _LONGEST / 1000 and values.min() >= _SHORTEST / 1000 else ""
 
 
 def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> SpectralAxis:
@@ -240,6 +260,8 @@ def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> Spec
     if is_answered("axis"):  # the unit that is given is that of the numbers in the file
         return SpectralAxis(found, "" if known is None or known.factor != 1 else known.name)
     if known is not None:
+        if (other := _likelier(known, found)) and known.factor == 1:
+            warn(path, f"it gives positions {found[0]:g}–{found[-1]:g} {known.name}, which would be usual in {other}; if that is meant {give('axis')}")
         return SpectralAxis(found * known.factor if known.factor != 1 else found, known.name)
     axis = SpectralAxis(found)
     what = f"its unit is {unit!r}, which is not known" if said else "it does not say their unit"

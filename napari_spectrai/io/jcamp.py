@@ -10,13 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.io.asdf import FloatList, ordinates, pairs
+from napari_spectrai.io.asdf import Abscissa, FloatList, ordinates, pairs
 from napari_spectrai.io.found import RawArray, affordable, warn
-from napari_spectrai.io.spectra import Spectrum, chosen, inspected
+from napari_spectrai.io.spectra import Spectrum, chosen, inspected, of_sample
 from napari_spectrai.io.tables import decoded
 
 _RECORD = re.compile(r"##\s*([^=\n]*?)\s*=(.*)", re.DOTALL)
-_TABLES = ("XYDATA", "XYPOINTS", "DATATABLE", "PEAKTABLE")
+_TABLES = ("XYDATA", "XYPOINTS", "DATATABLE", "PEAKTABLE", "PEAKASSIGNMENTS")
+_OF_PEAKS = ("PEAKTABLE", "PEAKASSIGNMENTS")
+_POINTS = re.compile(r"\(\s*(X\s*Y\s*[B-Z]?)\s*(?:A?\s*\)|\.\.)", re.IGNORECASE)
+"""The form of a table of points: two numbers each, or three with a width or the like; an assignment behind them is no number."""
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"
+_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
+_SINGLE = ("FIRSTX", "LASTX", "DELTAX", "FIRSTY", "MINX", "MAXX", "MINY", "MAXY", "XFACTOR", "YFACTOR")
+"""Records of one number each, in which a comma is the decimal mark that the numbers of the table have too."""
+_NEAR = 2
+"""Steps by which the abscissae of a table may lie beyond FIRSTX and LASTX and still be positions."""
 _LONGEST_WORDS = 10_000
 
 
@@ -29,8 +38,14 @@ class _Block:
 
     def number(self, label: str, default: float | None = None) -> float | None:
         """Return the number of a record."""
-        match = re.match(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?)", self.records.get(label, ""))
+        said = self.records.get(label, "").strip()
+        match = re.match(rf"({_NUMBER})", said.replace(",", ".") if _COMMA.fullmatch(said) else said)
         return float(match.group(1).replace("D", "E").replace("d", "e")) if match else default
+
+    @property
+    def has_commas(self) -> bool:
+        """Whether commas are the decimal marks of its numbers."""
+        return any(_COMMA.fullmatch(self.records.get(label, "")) for label in _SINGLE)
 
     def texts(self, label: str) -> list[str]:
         """Return the parts of a record of a list."""
@@ -77,12 +92,23 @@ def spectra(path: Path) -> list[Spectrum]:
     found: list[tuple[str, Spectrum]] = []
     for block in blocks:
         for label, text, records in block.tables:
-            page = _Block(records)
-            form = text.partition("\n")[0]
-            lines = text.partition("\n")[2].split("\n")
+            page = _Block({**block.records, **records})  # those below the table count where none above it does
+            form, lines = _parted(label, text)
+            if page.has_commas:
+                lines = [re.sub(r"(?<=\d),(?=\d)", ".", line) for line in lines]
             found.append((label, _ntuple(path, page, form, lines) if "SYMBOL" in records else _single(path, page, form, lines)))
-    plain = [spectrum for label, spectrum in found if label != "PEAKTABLE"] or [spectrum for _, spectrum in found]
+    plain = [spectrum for label, spectrum in found if label not in _OF_PEAKS] or [spectrum for _, spectrum in found]
     return _named(plain)
+
+
+def _parted(label: str, text: str) -> tuple[str, list[str]]:
+    """Return the form of a table, which may be in a line of its own, and its lines of numbers."""
+    form, _, rest = text.lstrip().partition("\n") if not text.partition("\n")[0].strip() else text.partition("\n")
+    if not form.lstrip().startswith("("):
+        form, rest = "", text
+    if label == "PEAKASSIGNMENTS":
+        rest = re.sub(r"<[^>\n]*>|[()]", " ", rest)
+    return form, rest.split("\n")
 
 
 def _named(found: Sequence[Spectrum]) -> list[Spectrum]:
@@ -100,26 +126,76 @@ def _single(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spect
     """Return the spectrum of a block of one table."""
     factors = [block.number(label, 1.0) or 1.0 for label in ("XFACTOR", "YFACTOR")]
     unit, title = block.records.get("XUNITS", ""), block.records.get("TITLE", "").partition("\n")[0].strip()
-    if "XY" in form.replace(" ", "").upper():
-        across, along = pairs(lines)
+    points = _POINTS.search(form)
+    if points is not None:
+        across, along = pairs(lines, len(re.sub(r"\s", "", points.group(1))))
         return Spectrum(title, across * factors[0], along * factors[1], unit, title)
-    y, first = _checked(path, lines)
+    y, abscissae = _checked(path, lines)
     expected = block.number("NPOINTS")
     if expected is not None and int(expected) != len(y):
         raise ValueError(f"it promises {int(expected)} points and gives {len(y)}; it is truncated or damaged")
-    start = block.number("FIRSTX", None if first is None else first * factors[0])
-    end, step = block.number("LASTX"), block.number("DELTAX")
-    if not len(y) or start is None or (end is None and step is None and len(y) > 1):
-        raise ValueError("it gives no positions (FIRSTX, and LASTX or DELTAX)")
-    x: FloatList = np.linspace(start, end, len(y)) if end is not None else start + (step or 0.0) * np.arange(len(y), dtype=np.float64)
-    return Spectrum(title, x, y * factors[1], unit, title)
+    return Spectrum(title, _positions(path, block, abscissae, factors[0], len(y)), y * factors[1], unit, title)
 
 
-def _checked(path: Path, lines: Sequence[str]) -> tuple[FloatList, float | None]:
-    y, first, faults = ordinates(lines)
+def _checked(path: Path, lines: Sequence[str]) -> tuple[FloatList, list[Abscissa]]:
+    y, abscissae, faults = ordinates(lines)
     for fault in faults:
         warn(path, f"{fault}; the table is damaged there")
-    return y, first
+    return y, abscissae
+
+
+def _positions(path: Path, block: _Block, abscissae: Sequence[Abscissa], factor: float, count: int) -> FloatList:
+    """Return the positions that FIRSTX and LASTX, or DELTAX, give, unless the abscissae of the lines show that these are wrong."""
+    first, last, step = (block.number(label) for label in ("FIRSTX", "LASTX", "DELTAX"))
+    first = abscissae[0].value * factor if first is None and abscissae else first
+    of_lines = _of_lines(abscissae, factor, count)
+    if not count or first is None or (last is None and step is None and count > 1 and of_lines is None):
+        raise ValueError("it gives no positions (FIRSTX, and LASTX or DELTAX)")
+    if count == 1:
+        return np.array([first])
+    along = np.arange(count, dtype=np.float64)
+    steps = [s for s in (step, None if step is None else -step) if s]
+    ways = [*([np.linspace(first, last, count)] if last is not None else []), *(first + s * along for s in steps)]
+    ways += [ways[0][::-1]] if ways else []
+    if of_lines is not None and (not ways or _lie_near(ways[0], of_lines)):
+        ways.append(of_lines)
+    fitting = next((way for way in ways if _agree(way, abscissae, factor)), ways[0])
+    said, own = f"{ways[0][0]:g}–{ways[0][-1]:g}", f"{fitting[0]:g}–{fitting[-1]:g}"
+    if fitting is not ways[0]:
+        warn(path, f"its FIRSTX, LASTX or DELTAX ({said}) contradict the abscissae of its lines ({own}), which are used")
+    elif not _agree(fitting, abscissae, factor):
+        warn(path, f"the abscissae of its lines contradict FIRSTX, LASTX or DELTAX ({said}), which are used")
+    return fitting
+
+
+def _of_lines(abscissae: Sequence[Abscissa], factor: float, count: int) -> FloatList | None:
+    """Return the evenly spaced positions on which the abscissae of the lines lie, if there are enough of them."""
+    numbers, values = (np.array([getattr(one, key) for one in abscissae], np.float64) for key in ("number", "value"))
+    if np.unique(numbers).size < 2:
+        return None
+    slope, start = np.polyfit(numbers, values * factor, 1)
+    found: FloatList = start + slope * np.arange(count)
+    return found if slope else None
+
+
+def _lie_near(said: FloatList, of_lines: FloatList) -> bool:
+    """Whether positions by the abscissae lie within the range that the records give, so that they are no running numbers."""
+    margin = _NEAR * abs(float(of_lines[1] - of_lines[0]))
+    return bool(of_lines.min() >= said.min() - margin and of_lines.max() <= said.max() + margin)
+
+
+def _agree(positions: FloatList, abscissae: Sequence[Abscissa], factor: float) -> bool:
+    """Whether abscissae as they are written, counted from a line's first ordinate or from the one after a check, are at positions."""
+    step = abs(float(positions[-1] - positions[0])) / (len(positions) - 1)
+    for shift in (0, 1):
+        off = [
+            abs(one.value * factor - positions[min(one.number + shift * (one.number > 0), len(positions) - 1)])
+            - max(0.25 * step, 1.1 * one.digit * abs(factor), 1e-6 * abs(one.value * factor))
+            for one in abscissae
+        ]
+        if max(off, default=0.0) <= 0:
+            return True
+    return False
 
 
 def _ntuple(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spectrum:
@@ -143,7 +219,8 @@ def _ntuple(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spect
     if match.group(3):
         x, y = pairs(lines)
         return Spectrum(title, x * number("FACTOR", across, 1.0), y * number("FACTOR", along, 1.0), of("UNITS", across), title)
-    y, first = _checked(path, lines)
+    y, abscissae = _checked(path, lines)
+    first = abscissae[0].value if abscissae else None
     expected = number("VARDIM", along, float(len(y)))
     if int(expected) != len(y):
         raise ValueError(f"it promises {int(expected)} points and gives {len(y)}; it is truncated or damaged")
@@ -160,4 +237,4 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read the spectra of a file that share their positions; where they differ, one is chosen by name."""
     found: Any = spectra(path)
-    return chosen(path, found, dataset)
+    return chosen(path, found if dataset is not None else of_sample(path, found), dataset)

@@ -20,28 +20,16 @@ from napari_spectrai.io.columns import (
     period_of,
     repeats,
 )
+from napari_spectrai.io.table_dialects import is_excitation
+from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.tables import Table
+from napari_spectrai.io.untitled_layouts import by_values, some_of
 from napari_spectrai.remedies import where
 from napari_spectrai.units import quantity_of
 
-_AUXILIARY = re.compile(
-    r"(dark|reference|background|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd(?:\b|_"
-    r"|ev)|\bs\.?d\.?$|\buncertaint|\berrors?\b|\bsigma\b",
-    re.IGNORECASE,
-)
 _ROW = re.compile(r"(?:map|pixel|image)?[_ ]?(?:rows?|lines?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
 _COLUMN = re.compile(r"(?:map|pixel|image)?[_ ]?(?:col|cols|columns?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
-_CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected", re.IGNORECASE)
-_AT_ONCE = 2**20
-"""Numbers that are looked at together."""
-_NAMED_IN_NOTES = 6
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return names as a list in words, the first ones of many."""
-    more = len(names) - _NAMED_IN_NOTES
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED_IN_NOTES])} and {more:,} others"
 
 
 def layout_of(table: Table) -> Layout:
@@ -62,7 +50,7 @@ def layout_of(table: Table) -> Layout:
         return _by_names(table, [f"{over} {title}".strip() for over, title in zip(above, titles, strict=True)], named)
     if width == 1:
         return Layout("columns", ("intensity",))
-    found = _by_values(numbers, named)
+    found = by_values(numbers, named)
     if found.kind == "bare" and table.words:
         note = "its lines have names and are taken for the spectra, whose positions it does not give"
         return Layout("rows", found.roles, notes=(note,))
@@ -101,7 +89,9 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     notes: list[str] = []
     for place, column in enumerate(others):
         roles[column] = _lead_role(table, named[column], column, place, others, notes)
-    unit = next((word for word in words if word), "") or (titles[position] if position is not None else "")
+    if table.leads == 1 and not titles[0] and _both_in_order(table.numbers[:, 0], values):
+        notes.append("its first line and its first column are both in order; the first line is taken for the positions of the bands")
+    unit = next((word for word in words if word), "") or table.across or (titles[position] if position is not None else "")
     if not unit and others and quantity_of(titles[others[0]]):
         unit = titles[others[0]]
     return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
@@ -113,11 +103,17 @@ def _is_head(
     """Whether numbers among the titles are the positions of bands, and not the names of spectra in columns."""
     own = table.numbers[:, position if position is not None else 0]
     axis = in_order(own, 0.8) and not counts_up(own)
+    if table.across:
+        return True
     if position is not None and position not in table.words:
-        return not running and not (axis and plain)
+        return not running and not (axis and (plain or len(own) > len(values)))
     if table.leads == 1 and running and axis:
         return False
     return (in_order(values, 0.8) or len(values) == 2 or table.leads is not None) and (bool(others) or not running)
+
+
+def _both_in_order(column: npt.NDArray[np.float64], line: npt.NDArray[np.float64]) -> bool:
+    return in_order(column) and not counts_up(column) and in_order(line)
 
 
 def _lead_role(table: Table, named: str, column: int, place: int, others: Sequence[int], notes: list[str]) -> str:
@@ -126,6 +122,8 @@ def _lead_role(table: Table, named: str, column: int, place: int, others: Sequen
         return "label"
     if named in (*COORDINATES, "index", "label"):
         return named
+    if table.across and column == 0:
+        return "label"
     values = table.numbers[:, column]
     if counts_up(values):
         return "index"
@@ -153,19 +151,20 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     notes: list[str] = []
     if len(places) > 1 and places == list(range(places[0], len(named), places[1] - places[0])) and places[1] - places[0] > 1:
         return _pairs(table, places, roles)
-    chosen = next((column for column in valued if _SHIFT.search(titles[column].casefold())), valued[0])
+    emitted = [column for column in valued if not is_excitation(titles[column])] or valued
+    chosen = next((column for column in emitted if _SHIFT.search(titles[column].casefold())), emitted[0])
     for column in places:
         roles[column] = "position" if column == chosen else "ignored"
     if len(places) > 1:
-        others = _some([titles[column] or str(column) for column in places])
+        others = some_of([titles[column] or str(column) for column in places])
         notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
     long = repeats(numbers[:, chosen])
     still = np.logical_and.reduce(numbers == numbers[0])
     for column, role in enumerate(roles):
         if (role in COORDINATES and not long and not still[column]) or (role == "label" and column not in table.words):
             roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
-        elif column < chosen and role == "intensity" and counts_up(numbers[:, column]) and not INTENSITY.search(titles[column]):
-            roles[column] = "index"
+        elif role == "intensity" and counts_up(numbers[:, column]) and not INTENSITY.search(titles[column]):
+            roles[column] = "index" if column < chosen or _COLUMN.fullmatch(titles[column].strip()) else role
     if long:
         _still(numbers, chosen, roles, titles, notes)
     else:
@@ -188,6 +187,11 @@ def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titl
     """Give the role of an index to columns that keep one value over each of them, such as a temperature, where others hold intensities."""
     found = numbers[np.isfinite(numbers[:, chosen])]
     period = period_of(found[:, chosen])
+    for column, role in enumerate(roles):
+        if role in COORDINATES and period is not None and not numbers[:, column].max() == numbers[:, column].min():
+            blocks = found[: len(found) // period * period, column].reshape(-1, period)
+            if (blocks == blocks[0]).all():  # it counts the bands
+                roles[column] = "index"
     values = [column for column, role in enumerate(roles) if role == "intensity"]
     if period is None or len(values) < 2:
         return
@@ -197,16 +201,16 @@ def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titl
         for column in still:
             roles[column] = "index"
         if still:
-            notes.append(f"{_some([titles[column] or str(column) for column in still])} has one value for each spectrum and is not read")
+            notes.append(f"{some_of([titles[column] or str(column) for column in still])} has one value for each spectrum and is not read")
 
 
 def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
     """Return the layout of columns of positions that alternate with those of intensities, which must all be the same."""
     numbers = table.numbers
     if any(not np.array_equal(numbers[:, column], numbers[:, places[0]], equal_nan=True) for column in places[1:]):
-        names = _some([table.names[column] or str(column) for column in places])
+        names = some_of([table.names[column] or str(column) for column in places])
         raise ValueError(
-            f"its spectra lie at different positions (columns {_some(list(map(str, places)))}: {names}); make "
+            f"its spectra lie at different positions (columns {some_of(list(map(str, places)))}: {names}); make "
             f"{places[0]} the position and {places[0] + 1} the intensity {where('columns')}"
         )
     for column in places[1:]:
@@ -217,14 +221,12 @@ def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
 def _leave_out(titles: Sequence[str], roles: list[str], notes: list[str]) -> None:
     """Leave out columns that are no spectra of the sample where others are: the dark and reference spectra, and uncorrected ones."""
     values = [column for column, role in enumerate(roles) if role == "intensity"]
-    corrected = [column for column in values if _CORRECTED.search(titles[column])]
-    plain = [column for column in values if not _AUXILIARY.search(titles[column])]
-    kept = corrected or plain or values
+    kept = [values[number] for number in of_sample([titles[column] for column in values])]
     left = sorted(set(values) - set(kept))
     for column in left:
         roles[column] = "ignored"
     if left:
-        notes.append(f"{_some([titles[column] for column in kept])} is read, and not {_some([titles[column] for column in left])}")
+        notes.append(f"{some_of([titles[column] for column in kept])} is read, and not {some_of([titles[column] for column in left])}")
 
 
 def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
@@ -234,92 +236,3 @@ def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
     if not free:
         raise ValueError(f"none of its columns holds intensities; make one 'intensity' {where('columns')}")
     roles[free[-1]] = "intensity"
-
-
-# ------------------------------------------------------------------ without titles
-
-
-def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
-    """Return the layout that order and repetition suggest."""
-    width = numbers.shape[1]
-    roles = ["intensity" if role in ("", "position", *COORDINATES) else role for role in named]
-    for column, role in enumerate(roles):
-        if role == "label" and in_order(numbers[:, column]) and not counts_up(numbers[:, column]):
-            roles[column] = "intensity"
-    if (long := _repeating(numbers)) is not None:
-        sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
-        note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
-        return Layout("long", (*sides, "position", *["intensity"] * (width - long - 1)), notes=(note,))
-    # one line has no order
-    free = [column for column, role in enumerate(roles) if role == "intensity"] if len(numbers) > 1 else []
-    strict, loose = _axes(numbers, free)
-    first = free[0] if free else 0
-    counting = bool(strict) and strict[0] == first and counts_up(numbers[:, first]) and len(free) > 2
-    if counting and len(strict) > 1 and not counts_up(numbers[:, strict[1]]):
-        roles[first], roles[strict[1]] = "index", "position"
-        note = f"its column {first} counts lines; the positions are taken from column {strict[1]}"
-        return Layout("columns", tuple(roles), notes=(note,))
-    if strict[:1] == [first] or loose[:1] == [first]:
-        roles[first] = "position"
-        return Layout("columns", tuple(roles), notes=_again(numbers, first, roles))
-    if width > 4 and len(numbers) > 1 and in_order(numbers[0], 0.95):
-        note = "its first line is in order and taken for the positions of the bands"
-        return _first_line(numbers, note)
-    if (strict or loose) and len(free) > 1 and len(numbers) > 4:
-        place = (strict or loose)[0]
-        roles[place] = "position"
-        return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
-    return Layout("bare", tuple(roles))
-
-
-def _again(numbers: npt.NDArray[np.float64], place: int, roles: list[str]) -> tuple[str, ...]:
-    """Leave out the columns that repeat the positions, as where each spectrum has its own; return what was left out."""
-    repeated = np.logical_and.reduce(numbers == numbers[:, [place]])
-    same = [column for column, role in enumerate(roles) if role == "intensity" and repeated[column]]
-    if len(same) == roles.count("intensity"):
-        return ()
-    for column in same:
-        roles[column] = "ignored"
-    return (f"its columns {_some(list(map(str, same)))} repeat the positions and are not read",) if same else ()
-
-
-def _axes(numbers: npt.NDArray[np.float64], free: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Return the columns without gaps whose values are in order, and those that may be positions all the same.
-
-    The latter step nearly evenly, unlike the flank of a peak, and rarely back; or they never turn back, as positions with few digits, and
-    no long stretch of them is the same.
-    """
-    strict: list[int] = []
-    loose: list[int] = []
-    if len(numbers) < 3:
-        return strict, loose
-    for start in range(0, len(free), size := max(1, _AT_ONCE // len(numbers))):
-        columns = np.array(free[start : start + size])
-        columns = columns[np.isfinite(numbers[:, columns]).all(0)]
-        values = numbers[:, columns]
-        steps = np.diff(values, axis=0)
-        lengths = np.abs(steps)
-        middle = np.median(lengths, axis=0)
-        even = (middle > 0) & (((lengths > 0.3 * middle) & (lengths < 3 * middle)).mean(0) >= 0.8)
-        rounded = ((steps >= 0).all(0) | (steps <= 0).all(0)) & ((steps != 0).mean(0) > 0.25) & (len(values) > 4)
-        strict += columns[columns_in_order(values)].tolist()
-        loose += columns[(columns_in_order(values, 0.9) & even) | rounded].tolist()
-    return strict, loose
-
-
-def _first_line(numbers: npt.NDArray[np.float64], note: str) -> Layout:
-    return Layout("rows", ("intensity",) * numbers.shape[1], numbers[0], skip=1, notes=(note,))
-
-
-def _repeating(numbers: npt.NDArray[np.float64]) -> int | None:
-    """Return how many coordinates precede the positions in a table without titles, or None if its layout is not long."""
-    width = numbers.shape[1]
-    for leads in range(1, min(width - 2, 3) + 1):
-        period = period_of(numbers[:, leads])
-        if period is None or not in_order(numbers[:period, leads], 0.9) or len(numbers) % period:
-            continue
-        before = numbers[:, :leads].reshape(-1, period, leads)
-        if (before == before[:, :1]).all() and len(before) > 1:
-            return leads
-    period = period_of(numbers[:, 0]) if width == 2 else None
-    return 0 if period is not None and in_order(numbers[:period, 0], 0.9) and len(numbers) % period == 0 else None

@@ -13,7 +13,7 @@ import numpy as np
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import recover
-from napari_spectrai.io.formats import Format, format_of
+from napari_spectrai.io.formats import Format, format_of, of_text
 from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.layer_axes import SpectralWarning
@@ -98,7 +98,7 @@ def opened(
             axis if isinstance(axis, SpectralAxis) else _positions(path, axis, positions, whole.shape[-1]),  # type: ignore[arg-type]
             pixel_size=found.pixel_size,
             pixel_unit=found.pixel_unit,
-            name=found.name or _stem(path),
+            name=found.name or _stem(path, known),
             source=path if plain else None,  # another process that is given the path alone would read something else
             metadata=found.metadata,
         )
@@ -177,7 +177,20 @@ def existing(path: Path) -> Format:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     refuse_special(path)
-    return format_of(path)
+    try:
+        return format_of(path)
+    except ValueError:
+        known = of_text(path)  # a text is told by its table, whatever its suffix
+        if known is None or not _has_table(path, known):
+            raise
+        return known
+
+
+def _has_table(path: Path, known: Format) -> bool:
+    try:
+        return bool(known.function("inspect")(path))
+    except (ValueError, MemoryError):  # of whatever else a text may be, the suffix is what is wrong
+        return False
 
 
 def guarded(path: Path, known: Format, function: str, **options: Any) -> Any:
@@ -207,8 +220,8 @@ def _of_store(path: Path, known: Format, dataset: str | None) -> Format:
         return known
 
 
-def _stem(path: Path) -> str:
+def _stem(path: Path, known: Format) -> str:
     name = path.name.lower()
     return path.name[
-        : -max((len(suffix) for suffix in format_of(path).suffixes if name.endswith(suffix)), default=len(path.suffix)) or None
+        : -max((len(suffix) for suffix in known.suffixes if suffix and name.endswith(suffix)), default=len(path.suffix)) or None
     ]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.found import RawArray, SeveralArraysError, positions
+from napari_spectrai.io.found import RawArray, SeveralArraysError, positions, warn
+from napari_spectrai.io.table_results import is_auxiliary
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed
 
@@ -70,6 +71,16 @@ def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None) -> RawA
     data = np.stack([one.values for one in spectra])
     axis = positions(path, first.positions, first.unit)
     return RawArray(data, axis=axis, name=first.title if len(spectra) == 1 else "", dataset=name)
+
+
+def of_sample(path: Path, spectra: Sequence[Spectrum]) -> Sequence[Spectrum]:
+    """Return the spectra of the sample, without dark and reference spectra next to them, with a warning."""
+    kept = [one for one in spectra if not is_auxiliary(one.title)]
+    if not kept or len(kept) == len(spectra):
+        return spectra
+    left = ", ".join(one.name for one in spectra if is_auxiliary(one.title))
+    warn(path, f"{', '.join(one.name for one in kept)} is read, and not {left}; choose another {where('dataset')}")
+    return kept
 
 
 def _unknown(spectra: Sequence[Spectrum], dataset: str) -> Sequence[Spectrum]:

@@ -15,7 +15,12 @@ import numpy.typing as npt
 FloatTable = npt.NDArray[np.float64]
 
 _REMARKS = ("#", "%", "//", "$$", "'")
-MISSING = {"nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none", "?"}
+MISSING = {
+    "nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none", "?", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "1.#qnan",
+    "-1.#qnan", "1.#snan", "1.#ind", "-1.#ind", "1.#inf", "-1.#inf", "1.#j", "over", "ovrflw", "overflow", "sat", "***", "****", "*****",
+    "---", "----",
+}  # fmt: skip
+"""What programs write where there is no number."""
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _GROUPED_BY_POINTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*")
@@ -40,7 +45,8 @@ class Syntax:
     def cells(self, line: str) -> list[str]:
         """Return the cells of a line, without quotes and spaces around them."""
         if self.delimiter is None:
-            return [cell[:_LONGEST_CELL] for cell in line.replace('"', " ").split()]
+            parts = re.findall(r'"[^"]*"|[^\s"]+', line) if '"' in line else line.split()
+            return [part.strip('" ')[:_LONGEST_CELL] for part in parts]
         parts = next(csv.reader([line], delimiter=self.delimiter), []) if '"' in line else line.split(self.delimiter)
         return [part.strip().strip("\"'").strip()[:_LONGEST_CELL] for part in parts]
 

@@ -13,30 +13,45 @@ from napari_spectrai.units import quantity_of, unit_of
 
 _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|step|resol", re.IGNORECASE)
 _MOST_SETTINGS = 8
+_BAND = re.compile(r"[^\W\d]\D{0,11}\d+(?:\.\d+)?\D{0,8}")
+_LEAST_BANDS = 4
 _BRACKETS = re.compile(r"(?<!\s)\s+(?=[(\[])")
 _JOINED = re.compile(r"(?<=raman)\s+(?=shift)|(?<=wave)\s+(?=number|length)", re.IGNORECASE)
 """Blanks within titles that are separated by blanks: before a unit in brackets, and in the names of quantities."""
 
 
-def titles_above(above: Sequence[str], syntax: Syntax, width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the titles of the columns from the lines above, and those of a second line above them."""
+def titles_above(above: Sequence[str], syntax: Syntax, width: int, written: int = 0) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the titles of the columns from the lines above, and those of a second line above them.
+
+    Of `written` cells of a line, those behind the `width` columns are empty.
+    """
     found: list[tuple[str, ...]] = []
-    for line in above[::-1][1:4]:  # types and notes may be between positions and spectra
-        cells = _split(line, syntax, width)
+    nearest = _split(above[-1], syntax, width, written) if above else ()
+    is_titled = bool(nearest) and quantity_of(nearest[0]) != "" and not any(nearest[1:])  # the others are empty below their names
+    for line in () if is_titled else above[::-1][1:4]:  # types and notes may be between positions and spectra
+        cells = _split(line, syntax, width, written)
         numbers = [syntax.number(cell) for cell in cells]
         known = np.array([number for number in numbers if number is not None and not np.isnan(number)])
         if len(known) > 2 and len(known) >= width - MOST_LEADS and _in_order(known):
             return tuple(pointed(cell, syntax) for cell in cells), ()
     for line in above[::-1][:2]:
-        cells = _split(line, syntax, width)
+        cells = _split(line, syntax, width, written) or _without_corner(line, syntax, width)
         if not cells or _is_setting(line, cells) or (found and any(NUMBER.fullmatch(cell) for cell in cells)):
             break
         found.append(tuple(pointed(cell, syntax) for cell in cells))
     return (found[0] if found else ()), (found[1] if len(found) > 1 else ())
 
 
+def _without_corner(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
+    """Return the titles of bands that stand over all columns but the first, which holds the names of lines, as R writes them."""
+    cells = _split(line, syntax, width - 1) if width > _LEAST_BANDS else ()
+    return ("", *cells) if cells and all(_BAND.fullmatch(cell) for cell in cells) else ()
+
+
 def _is_setting(line: str, cells: Sequence[str]) -> bool:
     """Whether a line that can be separated like a line of titles names a setting and its value, as in ``Slit (nm): 2``."""
+    if line.startswith(">>>>"):  # as Ocean Optics marks where numbers begin
+        return True
     if cells[0].endswith(("=", ":")):
         return not (cells[0].endswith(":") and all(_is_words(cell) for cell in cells[1:]) and quantity_of(cells[0]))
     if len(cells) > _MOST_SETTINGS or cells[0].casefold().startswith("unnamed"):
@@ -51,7 +66,7 @@ def _is_words(cell: str) -> bool:
     return bool(cell) and not NUMBER.match(cell)
 
 
-def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
+def _split(line: str, syntax: Syntax, width: int, written: int = 0) -> tuple[str, ...]:
     """Return one title per column, if a line can be separated into as many."""
     bare = re.sub(r"^\s*(?:#|%|//|'|;)+", "", line)
     ways = [
@@ -61,6 +76,10 @@ def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
     ]
     ways += [_with_units(ways[-1], width), [cell for cell in syntax.cells(bare) if cell], bare.split()]
     ways += [_JOINED.sub("_", _BRACKETS.sub("", bare)).split(), _with_units(bare.split(), width)]
+    if width < len(ways[0]) == written:
+        ways[0] = ways[0][:width]
+    if 1 < len(ways[0]) < width and all(re.fullmatch(r"[\[(].*[\])]", cell) for cell in ways[0] if cell):  # units, but not of all columns
+        ways[0] = [*ways[0], *[""] * (width - len(ways[0]))]
     for number, cells in enumerate(ways):
         while len(cells) > width and not cells[-1]:
             cells.pop()

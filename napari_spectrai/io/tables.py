@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ _AT_ONCE = 2**17
 """Characters that are made numbers at a time."""
 
 
+_BETWEEN_THOUSANDS = "'\u2019\u202f\u2009"
+_THOUSANDS = re.compile(rf"(?<=\d)[{_BETWEEN_THOUSANDS}](?=\d{{3}}(?!\d))")
+_BLANK_THOUSANDS = re.compile(r"(?<=\d)\xa0(?=\d{3}(?!\d))")
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The numbers of a text and the text around them.
@@ -47,6 +53,7 @@ class Table:
     leads : how many columns stand before those whose positions the first line gives, where it gives them for the others alone
     above, below : the lines of words above and below
     notes : what of the file is not read, in words
+    across : the title of the positions in the first line, where the first cell names both directions
     """
 
     numbers: FloatTable
@@ -57,6 +64,7 @@ class Table:
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    across: str = ""
 
     @property
     def width(self) -> int:
@@ -67,14 +75,27 @@ class Table:
 def text_of(path: Path) -> str:
     """Return the content of a text file, without what DOS puts at its end."""
     affordable((path.stat().st_size * 8,), np.uint8)
-    found = decoded(path.read_bytes()).rstrip("\0\x1a\r\n ")
+    found = tidied(decoded(path.read_bytes()).rstrip("\0\x1a\r\n "))
     if "\0" in found:
         raise ValueError("it holds zero bytes; it is no text")
     return found
 
 
+def tidied(text: str) -> str:
+    """Return text with a hyphen for the mathematical minus, and without the apostrophes and narrow blanks that set thousands apart."""
+    if "\u2212" in text:
+        text = text.replace("\u2212", "-")
+    if any(mark in text for mark in _BETWEEN_THOUSANDS):
+        text = _THOUSANDS.sub("", text)
+    if "\xa0" in text and ("\t" in text or ";" in text):  # where it is no separator of columns
+        text = _BLANK_THOUSANDS.sub("", text)
+    return text
+
+
 def decoded(content: bytes) -> str:
-    """Return text in the encodings that instruments write: UTF-8, UTF-16 with its mark or without, and Windows' own."""
+    """Return text in the encodings that instruments write: UTF-8, UTF-16 with its mark or without, UTF-32, and Windows' own."""
+    if content[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return content.decode("utf-32")
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16")
     if (wide := _wide(content[:_HEAD])) is not None:
@@ -121,16 +142,17 @@ def table_of(content: str) -> Table:
         notes.append("the commas in its numbers are taken to set thousands apart")
     above = tuple(line for line in lines[:start] if line.strip())
     below = tuple(line for line in lines[stop:] if line.strip())
+    written = len(syntax.cells(lines[rows[-1]])) if rows else 0
     first, numbers, words = _parsed([lines[number] for number in rows], syntax)
     while len(lines) > _FREED_AT_ONCE:  # to free a million lines at once would stop every thread for a tenth of a second
         del lines[-_FREED_AT_ONCE:]
     if np.isfinite(numbers).sum() < 3 and (above or below):
         raise ValueError("it holds words, and no table of numbers")
-    is_titled = bool(words) and any(title and not NUMBER.fullmatch(title) for title in titles_above(above, syntax, numbers.shape[1])[0][1:])
+    is_titled = bool(words) and any(title and not NUMBER.fullmatch(title) for title in titles_above(above, syntax, numbers.shape[1], written)[0][1:])
     names, leads, numbers, words = head(first, numbers, words, is_titled=is_titled)
     units: tuple[str, ...] = ()
     if not names and leads is None:
-        names, units = titles_above(above, syntax, numbers.shape[1])
+        names, units = titles_above(above, syntax, numbers.shape[1], written)
     return Table(numbers, words, names, units, leads, above, below, tuple(notes))
 
 

@@ -20,6 +20,7 @@ from napari_spectrai.io.facts import Facts, facts_of, length_unit
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.layouts import layout_of
+from napari_spectrai.io.table_dialects import spelled_out
 from napari_spectrai.io.tables import Table, lines_of, table_of, text_of
 from napari_spectrai.remedies import give, where
 from napari_spectrai.units import quantity_of, unit_of
@@ -104,7 +105,7 @@ def _prepared(content: str) -> tuple[Table, Facts]:
     facts = facts_of([*table.above, *table.below])
     if table.leads and len(facts.leads) == table.leads:
         table = replace(table, names=(*facts.leads, *table.names[table.leads :]))
-    return table, facts
+    return spelled_out(table), facts
 
 
 # ------------------------------------------------------------------ layouts
@@ -147,7 +148,8 @@ def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: l
 
 def _named_places(table: Table, values: Sequence[int]) -> tuple[int, int] | None:
     """Return height and width of a map whose columns are named after their pixel, ``(x/y)``, row by row."""
-    found = [re.search(r"\((\d+)\s*/\s*(\d+)\)", table.names[column]) if table.names else None for column in values]
+    titles = next((names for names in (table.names, table.units) if names and "/" in names[values[0]]), None)
+    found = [re.search(r"\((\d+)\s*/\s*(\d+)\)", titles[column]) if titles else None for column in values]
     if len(found) < 2 or not all(found):
         return None
     places = np.array([[int(match.group(2)), int(match.group(1))] for match in found if match])

@@ -24,7 +24,7 @@ from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plaus
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.satellites import tiff_bands
-from napari_spectrai.io.titles import from_labels, of_hyperstack
+from napari_spectrai.io.titles import from_labels, of_hyperstack, of_pages
 
 _NAMES = {"Z": "z", "T": "time"}
 _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
@@ -106,6 +106,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         missing, factor, offset = _missing(series), 1.0, 0.0
         if not (file.is_lsm or file.is_imagej):
             axis, factor, offset = tiff_bands(path, _gdal(series), data.shape[place])
+            axis = of_pages(series.pages, path) if axis is None and len(series.pages) == data.shape[place] else axis
             size, unit = _of_ground(series)
         data = unpacked(data, factor=factor, offset=offset, missing=missing)
     return RawArray(

@@ -12,6 +12,10 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import warn
 from napari_spectrai.remedies import give, is_answered
 
+_PAGE_NAME, _DESCRIPTION = 285, 270
+_MOST_PAGES, _LONGEST_NAME = 4096, 80
+"""Pages of a TIFF whose tags are read, and the characters of a name; longer ones are metadata."""
+
 
 def from_labels(labels: Iterable[object], path: Path, excitations: Sequence[float] = ()) -> SpectralAxis | None:
     """Return the axis that names give, if every one does, with a notice; for a detection window, the position is its middle.
@@ -37,6 +41,18 @@ def of_hyperstack(labels: Sequence[object], channels: int, path: Path) -> Spectr
         return None
     _notice(path, note)
     return first
+
+
+def of_pages(pages: Sequence[Any], path: Path) -> SpectralAxis | None:
+    """Return the axis that the names or descriptions of the pages of a TIFF give, where each page is a band."""
+    if not 1 < len(pages) <= _MOST_PAGES:
+        return None
+    tags = [page.aspage().tags for page in pages if page is not None]
+    for code in _PAGE_NAME, _DESCRIPTION:
+        words = [str(one[code].value).strip("\0 ") for one in tags if code in one]
+        if len(words) == len(pages) and all(len(word) <= _LONGEST_NAME for word in words):
+            return from_labels(words, path)
+    return None
 
 
 def of_channels(metadata: Mapping[str, Any], count: int, path: Path) -> SpectralAxis | None:

@@ -18,6 +18,7 @@ from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.columns import column_roles
 from napari_spectrai.io.labels import SUFFIXES, read_labels
+from napari_spectrai.io.reading import existing
 from napari_spectrai.label_conversion import labels_of
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.layer_axes import SpectralWarning
@@ -145,7 +146,7 @@ def _with_parts(parts: Sequence[str], inputs: Sequence[list[Cube]]) -> list[Cube
 
 def _opened(file: Path, data: Data, dataset: str | None) -> Cube:
     """Read a file with what the document says of it; roles of columns are those of its tables."""
-    columns = column_roles(data.columns) if data.columns and io.format_of(file).module == "text" else None
+    columns = column_roles(data.columns) if data.columns and existing(file).module == "text" else None
     return io.read(file, dataset=dataset, spectral=data.spectral, axis=data.axis, columns=columns)
 
 

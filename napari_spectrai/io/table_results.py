@@ -1,0 +1,54 @@
+"""Which columns of a table are spectra of the sample: not its dark and reference spectra, nor what a result was computed from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_AUXILIARY = re.compile(
+    r"\b(dark|ref(?:erence)?|background|baseline|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd|\bstandard dev|\bs\.?[de]\.?(?=\s|$|[(])"
+    r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b",
+    re.IGNORECASE,
+)
+_CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected|\bprocessed\b", re.IGNORECASE)
+_RESULT = re.compile(
+    r"reflectan|\breflect\.|tgt\./ref|transmi(?:ttan|ssion)|absorb|\babs\b|%\s*[rt]\b|irradian|^scope\b|[\[(]\s*%|\bratio\b", re.IGNORECASE
+)
+_MEASURED = re.compile(r"\b(sample|raw|target|tgt|scope|signal|counts?|dn|scan)\b", re.IGNORECASE)
+_NORMALISED = re.compile(r"\bnorm(?:ali[sz]ed|\.)?\b", re.IGNORECASE)
+
+
+def _words(title: str) -> str:
+    return title.replace("_", " ")
+
+
+def is_auxiliary(title: str) -> bool:
+    """Whether a title is that of a dark or a reference spectrum, of widths or of errors."""
+    return _AUXILIARY.search(_words(title)) is not None and not _CORRECTED.search(_words(title))
+
+
+def of_sample(titles: Sequence[str]) -> list[int]:
+    """Return which of several columns, by their titles, are spectra of the sample.
+
+    Where there are corrected spectra, they are; where results stand next to dark and reference spectra and to what was measured, the results
+    are; else all are but the dark and reference spectra, widths and errors. A spectrum that another column holds in counts is left out
+    in its normalised form.
+    """
+    words = [_words(title) for title in titles]
+    everything = list(range(len(words)))
+    plain = [number for number in everything if not is_auxiliary(words[number])]
+    corrected = [number for number in plain if _CORRECTED.search(words[number])]
+    results = [number for number in plain if _RESULT.search(words[number])]
+    if corrected:
+        return corrected
+    if len(plain) < len(words) and results and all(number in results or _MEASURED.search(words[number]) for number in plain):
+        plain = results
+    bare = {words[number].casefold().strip() for number in plain}
+    kept = [number for number in plain if not _is_copy(words[number], bare)]
+    return kept or plain or everything
+
+
+def _is_copy(title: str, titles: set[str]) -> bool:
+    """Whether a title is that of another column but for the word that it is normalised."""
+    rest = " ".join(_NORMALISED.sub(" ", title).casefold().split())
+    return rest != " ".join(title.casefold().split()) and rest.strip(" ()[]") in titles
