@@ -216,7 +216,12 @@ def _plain(names: Sequence[str]) -> SpectralAxis | None:
     else:
         matches = [_PLAIN.fullmatch(name) or _CALLED.fullmatch(name) or _BRACKET.search(name) for name in names]
         values = np.array([_middle(match) for match in matches if match])
-    if len(values) < max(_LEAST_PLAIN, len(names)) or not (values >= _LENGTH_RANGE[0]).all() or not (values <= _LENGTH_RANGE[1]).all():
+    bare = all(re.fullmatch(rf"\s*{_VALUE}\s*", name) for name in names)
+    if (
+        len(values) < max(_LEAST_PLAIN if bare else 2, len(names))
+        or not (values >= _LENGTH_RANGE[0]).all()
+        or not (values <= _LENGTH_RANGE[1]).all()
+    ):
         return None
     steps = np.diff(values)
     if (steps == 1).all() and values[0] >= _YEARS[0] and values[-1] <= _YEARS[1]:

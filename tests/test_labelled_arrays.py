@@ -58,6 +58,7 @@ def test_dimensions_in_any_order(dimensions, kind, version, tmp_path):
         ({"long_name": "Wavelength (nm)"}, "nm", 1), ({}, "nm", 1),
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*would be usual in nm")
 def test_units_and_names_of_a_coordinate(said, unit, factor, kind, version, tmp_path):
     for name in ("wavelength", "band") if said.get("units") != "um" and said else ("wavelength",):
         names = {} if name == "wavelength" else {"wavelength": name}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.container import choose, find_axis, plainly_last
+from napari_spectrai.io.container import choose, find_axis, of_two_columns, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes")
@@ -92,6 +94,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         if header and tuple(header.get("shape", data.shape)) != data.shape:
             warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
             header = {}
+        if not header and (pair := of_two_columns(path, data)) is not None:
+            return pair
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
         return from_header(data, header, sure=bool(header) or plainly_last(data))
@@ -104,10 +108,21 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return from_header(data, json.loads(str(archive["header"])), dataset=name)
         thin = {n for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) == max(shape, default=0)}
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
-    axis, place = find_axis(lists, data.shape, path=path, main=name)
+        words = {n: str(np.ravel(archive[n])[0]) for n, (shape, dtype) in members.items() if dtype.kind == "U" and math.prod(shape) == 1}
+    axis, place = find_axis(lists, data.shape, _units(lists, words), path=path, main=name)
+    if axis is None and (pair := of_two_columns(path, data)) is not None:
+        return replace(pair, dataset=name)
     size, unit = _spacing(lists, data.shape)
     sure = place is not None or plainly_last(data)
     return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)
+
+
+def _units(lists: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, str]:
+    """Return the units that texts of the archive give for its lists, by names such as ``wavelength_unit``, or ``units`` for all."""
+    keys = ("{}_units", "{}_unit", "units", "unit", "spectral_unit", "x_unit")
+    return {
+        name: found for name in lists if (found := next((words[key.format(name)] for key in keys if key.format(name) in words), "")) != ""
+    }
 
 
 def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:

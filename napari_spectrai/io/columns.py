@@ -36,7 +36,8 @@ _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     *((side, re.compile(rf"(?:(?:pos(?:ition)?|stage|coord(?:inate)?|map|pixel|px)s?[ _.-]*)?{side}{_BEHIND}")) for side in "xyz"),
 )
 INTENSITY = re.compile(
-    r"inten[sz]|zähl|count|absor|assorb|extink|transm|reflect|réflect|reflekt|irradian|%|signal|\b[mµμun]?w\s*/|\bw\s+m|mol\s*/|photons?\s*/|/\s*sr\b|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE
+    r"inten[sz]|zähl|count|absor|assorb|extink|transm|reflect|réflect|reflekt|irradian|%|signal|\b[mµμun]?w\s*/|\bw\s+m|mol\s*/|photons?\s*/|/\s*sr\b|\babs\b|\bcps\b|\ba\.?u\.?\b",
+    re.IGNORECASE,
 )
 _PERHAPS_INTENSITY = re.compile(r"emiss|dark|refer|raw", re.IGNORECASE)
 _DIGITS = re.compile(r"(?<=\d)(?:[.,]?\d)+")

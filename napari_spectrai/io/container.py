@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.found import SeveralArraysError, positions, warn
+from napari_spectrai.io.found import RawArray, SeveralArraysError, positions, warn
 from napari_spectrai.remedies import give, is_answered, where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
-_AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
+_AXIS_NAMES = (
+    "spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters", "block0_items",
+)  # fmt: skip
+"""Names of lists of positions; the last one is that of the columns of a table of pandas."""
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
 """Words that make the name of an array that of an axis together with a unit, as in ``bands_nm``."""
 _NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|flag|laser|excit|index|indices|error|sigma|std|shape|size|count(?!s)")
@@ -24,8 +27,11 @@ _OF_THE_STAGE = re.compile(
     r"(pos|stage|coord|pixel|px)?[_ .-]?([xyzt]|time|row|col|column|line|lat|lon|depth|height|temp\w*|angle)"
     r"([_ .-].*)?"
 )
+_NANOMETRES = re.compile(r"\s*nm\s*$")
 _LEAST_BANDS = 5
 """Bands from which an array of as many values in order is an axis, whatever its name."""
+CERTAIN_UNITS = ("1/cm", "eV", "m/z")
+"""Units that only the positions of bands have."""
 LONGEST_LIST = 2**20
 """Characters of a text that may be a list of positions."""
 MOST_LOOKED_AT = 2**22
@@ -57,9 +63,17 @@ def numbers_in(value: Any) -> npt.NDArray[Any] | None:
     if found.dtype.kind in "fiu":
         return found
     try:
-        return np.array([float(word) for word in found.tolist()]) if found.dtype.kind in "SUO" else None
+        return (
+            np.array([float(_NANOMETRES.sub("", word) if isinstance(word, str) else word) for word in map(_text, found.tolist())])
+            if found.dtype.kind in "SUO"
+            else None
+        )
     except (TypeError, ValueError):
         return None
+
+
+def _text(word: Any) -> Any:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else word
 
 
 def is_axis(name: str) -> bool:
@@ -69,6 +83,11 @@ def is_axis(name: str) -> bool:
         return True
     said = quantity_of(short) != "" or (_OF_BANDS.search(short) is not None and unit_of(short) is not None)
     return said and not is_excluded(short)
+
+
+def short_name(name: str) -> str:
+    """Return an array's own name, in lower case."""
+    return name.rpartition("/")[2].casefold()
 
 
 def is_excluded(name: str) -> bool:
@@ -98,6 +117,7 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
     if not candidates:  # one spectrum, alone in its file or next to its axis
         lines = [name for name, shape in arrays.items() if shape and all(shape) and not is_axis(name)]
         lines = lines if len(lines) == 1 else [name for name in lines if not is_excluded(name)]
+        lines = [name for name in lines if short_name(name) == "y"] if {short_name(name) for name in lines} == {"x", "y"} else lines
         candidates = lines if len(lines) == 1 else [name for name, shape in arrays.items() if len(shape) >= 2]
     if not candidates:
         raise ValueError(f"it holds no array of spectra (two or more dimensions, or one spectrum alone); it holds {contents}")
@@ -113,6 +133,23 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
     if len(others) > 1 and path is not None and len(named) == 1:
         warn(path, f"it holds several arrays ({contents}); {named[0]!r} is read. Choose another {where('dataset')}")
     return (named or deepest)[0]
+
+
+def of_two_columns(path: Path, data: Any) -> RawArray | None:
+    """Return the spectrum of a matrix of two columns (or lines), of which one is in order and the other is not, with a notice."""
+    shape = tuple(data.shape)
+    if len(shape) != 2 or sorted(shape)[0] != 2 or not _LEAST_BANDS <= max(shape) <= MOST_LOOKED_AT or is_answered("spectral"):
+        return None
+    pair = np.asarray(data, np.float64) if shape[0] == 2 else np.asarray(data, np.float64).T
+    steps = np.diff(pair, axis=1)
+    ordered = [bool((line > 0).all() or (line < 0).all()) for line in steps]
+    if ordered.count(True) != 1 or not np.isfinite(pair).all():
+        return None
+    across = ordered.index(True)
+    kind = "columns" if shape[1] == 2 else "lines"
+    taken = f"of its two {kind} the one in order, {across}, is taken for positions, and the other for a spectrum"
+    warn(path, f"{taken}; choose otherwise {where('spectral')}")
+    return RawArray(pair[None, 1 - across].astype(data.dtype), axis=positions(path, pair[across], ""))
 
 
 def plainly_last(data: Any) -> bool:
@@ -157,6 +194,8 @@ def find_axis(
         if is_axis(name) and flat.size in shape and flat.dtype.kind in "fiu" and np.isfinite(flat.astype(np.float64)).all():
             near = (-_shared(name, main), -len(_words(name) & _words(main)), short in _AXIS_NAMES[1:])
             fitting.append((near, name, flat))
+    if not fitting and short_name(main) == "y" and (across := _across(arrays, shape)):
+        fitting = [((0, 0, 0), across, np.asarray(arrays[across]).ravel())]
     if not fitting and (other := _other_axis(arrays, shape, units or {})):
         fitting = [((0, 0, 0), other, np.asarray(arrays[other]).ravel())]
     if not fitting:
@@ -171,6 +210,12 @@ def find_axis(
     return of_values(path, flat, unit, short), len(shape) - 1 - shape[::-1].index(flat.size)
 
 
+def _across(arrays: Mapping[str, Any], shape: tuple[int, ...]) -> str:
+    """Return the name of the array that is called x next to a single spectrum called y, or ``""``."""
+    known = [name for name, values in arrays.items() if short_name(name) == "x" and np.size(values) == math.prod(shape) == max(shape)]
+    return known[0] if len(known) == 1 else ""
+
+
 def _other_axis(arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str]) -> str:
     """Return the name of the array that must be the axis, although its name does not say so; empty if there is none, or several."""
     if len(shape) < 2 or shape[-1] < _LEAST_BANDS or shape.count(shape[-1]) > 1:
@@ -178,7 +223,9 @@ def _other_axis(arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mappin
     found = []
     for name, values in arrays.items():
         short, flat = name.rpartition("/")[2].casefold(), np.asarray(values).ravel()
-        if flat.size != shape[-1] or flat.dtype.kind not in "fiu" or _NO_AXIS.search(short) or _OF_THE_STAGE.fullmatch(short):
+        unit = unit_of(units.get(name, ""))
+        of_stage = _OF_THE_STAGE.fullmatch(short) and (unit is None or unit.name not in CERTAIN_UNITS)
+        if flat.size != shape[-1] or flat.dtype.kind not in "fiu" or _NO_AXIS.search(short) or of_stage:
             continue
         steps = np.diff(flat.astype(np.float64))
         counts = flat[0] in (0, 1) and bool((steps == 1).all())

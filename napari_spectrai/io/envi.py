@@ -15,15 +15,15 @@ from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, positions, scaled_bands, unpacked, warn
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.remedies import give
-from napari_spectrai.units import unit_of, usual_unit
+from napari_spectrai.units import unit_of
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
 _NO_VALUES = (".hdr", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg", ".enp", ".prj", ".sta", ".md", ".pdf", ".log", ".csv")
 _OURS = "napari-spectrai"
-_LONGEST_OPTICAL = 2600
-"""Wavelength in nm up to which cameras with silicon, InGaAs and MCT detectors reach; others than these seldom omit the unit."""
+_OPTICAL = (300, 2600)
+"""Wavelengths in nm of cameras with silicon, InGaAs and MCT detectors; other instruments seldom omit the unit."""
 _PLAIN = re.compile(r"\d{3,}(?:\.\d+)?|\d+\.\d+")
 _SLAB = 2**26
 """Bytes written at a time."""
@@ -145,8 +145,14 @@ def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None
         unit = title
     if unit.lower() == "mhz":  # of nuclear resonances elsewhere, but of light here
         return positions(path, np.array(values) / 1e3, "GHz")
-    optical = usual_unit("wavelength", values) is not None and max(values) <= _LONGEST_OPTICAL and values == sorted(values)
-    return positions(path, values, unit, quantity="wavelengths" if optical and not unit else "")
+    return positions(path, values, unit, quantity="wavelengths" if not unit and _are_optical(values) else "")
+
+
+def _are_optical(values: list[float]) -> bool:
+    """Whether values are those of a camera's wavelengths in nm or µm, and neither wavenumbers nor numbers of bands."""
+    shortest, longest = _OPTICAL
+    in_um = values[-1] <= longest / 1000 and any(value % 1 for value in values)
+    return values == sorted(values) and values[0] >= shortest * (1e-3 if in_um else 1) and (in_um or values[-1] <= longest)
 
 
 def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:

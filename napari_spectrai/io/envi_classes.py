@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io import envi
+from napari_spectrai.io.envi_fields import parse
 from napari_spectrai.io.found import affordable, warn
 
 _NO_CLASS = ("unclassified", "unlabeled", "unlabelled", "background", "no data", "nodata", "none", "masked", "undefined", "")
@@ -17,7 +18,7 @@ _NO_CLASS = ("unclassified", "unlabeled", "unlabelled", "background", "no data",
 
 def notes_of(header: Path) -> dict[str, Any]:
     """Return names and colours of the classes, by number, as they are kept with labels; empty if a header describes no classes."""
-    fields = envi.parse(header)
+    fields = parse(header)
     return {"class_names": _names(header, fields), "class_colours": _colours(fields)} if _is_classification(fields) else {}
 
 

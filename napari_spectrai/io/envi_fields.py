@@ -87,6 +87,7 @@ def number_of(path: Path, fields: dict[str, str], name: str) -> float | None:
 
 
 def whole(fields: dict[str, str], name: str, default: int | None = None) -> int:
+    """Return the whole number of a field, which has to be there where there is no default."""
     if name not in fields and default is not None:
         return default
     if name not in fields:

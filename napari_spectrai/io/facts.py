@@ -14,7 +14,8 @@ _LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
 _SPECTRAL_KEY = re.compile(
     r"(x|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit"
     r"|x[-_ ]?axis([-_ ]mode)?|(wavelength|wavenumbers?|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?"
-    r"|x-?achse|ax[ei] ?(des )?x|eje ?x|asse ?x|eixo ?x|ось ?x|abszisse|abscisse|横軸|横轴|x軸|x轴|(first column|column 1|col(\.|umn)? ?1))",
+    r"|x-?achse|ax[ei] ?(des )?x|eje ?x|asse ?x|eixo ?x|ось ?x|abszisse|abscisse|横軸|横轴|x軸|x轴"
+    r"|(first column|column 1|col(\.|umn)? ?1))",
     re.IGNORECASE,
 )
 _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
@@ -64,6 +65,11 @@ class Facts:
         """Return the pixel size, if the header gives the size of the map."""
         high, wide = self.scan.get("scanheight", 0.0), self.scan.get("scanwidth", 0.0)
         return (high / shape[0], wide / shape[1]) if high > 0 and wide > 0 and self.unit != "pixel" else None
+
+
+def names_axis(key: str, value: str) -> bool:
+    """Whether a pair of words names the axis of the positions and its quantity or unit, as ``X-axis`` and ``Wavelength [nm]`` do."""
+    return _SPECTRAL_KEY.fullmatch(key) is not None and (unit_of(value) is not None or quantity_of(value) != "")
 
 
 def length_unit(words: str) -> str:

@@ -8,6 +8,9 @@ from pathlib import Path
 from napari_spectrai.io.agilent_files import is_entry
 from napari_spectrai.io.formats import format_of
 
+_HEADERS = {"ENVI": (".hdr",), "Ripple": (".rpl",)}
+"""Which of a pair of files stands for it in a list."""
+
 
 def stem(path: Path) -> str:
     """Return the name of a file without the suffix of its format."""
@@ -46,7 +49,8 @@ def spectral_files(folder: Path) -> list[Path]:
             known = format_of(path)
         except ValueError:
             continue
-        if (path.is_dir() and path.suffix.lower() != ".zarr") or (known.name == "ENVI" and path.suffix.lower() != ".hdr"):
+        suffix = path.suffix.lower()
+        if (path.is_dir() and suffix != ".zarr") or suffix not in _HEADERS.get(known.name, (suffix,)):
             continue
         if known.module == "agilent" and not is_entry(path):
             continue

@@ -39,6 +39,7 @@ FORMATS = (
     Format("OME-Zarr", (".ome.zarr",), "omezarr", writes=True),
     Format("Zarr", (".zarr",), "zarr", writes=True),
     Format("ENVI", (".hdr", ".bsq", ".bil", ".bip", ".dat", ".raw", ".img", ".hyspex", ".cue"), "envi", writes=True),
+    Format("Ripple", (".rpl",), "ripple"),
     Format("OME-TIFF", (".ome.tif", ".ome.tiff"), "tiff", writes=True),
     Format("TIFF", (".tif", ".tiff", ".lsm"), "tiff"),
     Format("Renishaw WiRE", (".wdf",), "renishaw"),
@@ -116,6 +117,8 @@ def _of_companions(path: Path) -> Format | None:
     """Return the format of a file of values by the file of parameters or the header next to it."""
     if is_image(path):
         return _named("Agilent FPA image")
+    if path.suffix.lower() == ".raw" and any(path.with_suffix(suffix).is_file() for suffix in (".rpl", ".RPL")) and not envi_header(path):
+        return _named("Ripple")
     # a table or a note next to a scene may have its name
     of_text = path.suffix.lower() in (*_named("text").suffixes, ".xml")
     return _named("ENVI") if not of_text and envi_header(path) is not None else None

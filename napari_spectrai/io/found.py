@@ -261,7 +261,8 @@ def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> Spec
         return SpectralAxis(found, "" if known is None or known.factor != 1 else known.name)
     if known is not None:
         if (other := _likelier(known, found)) and known.factor == 1:
-            warn(path, f"it gives positions {found[0]:g}–{found[-1]:g} {known.name}, which would be usual in {other}; if that is meant {give('axis')}")
+            said = f"it gives positions {found[0]:g}–{found[-1]:g} {known.name}, which would be usual in {other}"
+            warn(path, f"{said}; if that is meant {give('axis')}")
         return SpectralAxis(found * known.factor if known.factor != 1 else found, known.name)
     axis = SpectralAxis(found)
     what = f"its unit is {unit!r}, which is not known" if said else "it does not say their unit"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_values, plainly_last
-from napari_spectrai.io.coordinates import placement, spectral
+from napari_spectrai.io.coordinates import of_coordinates, placement, spectral
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, of_packing, plausible, unpacked, warn
+from napari_spectrai.io.hdf5_axes import numbered_axes
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.remedies import give
-from napari_spectrai.units import quantity_of
+from napari_spectrai.units import quantity_of, unit_of
 
 MOST_TEXTS = 2**16
 """Texts of a data set that may spell positions."""
@@ -103,8 +105,13 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             more["metadata"] = dict(where.metadata) | more["metadata"]
             axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), _title(axes[place], words))
             return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
+        if (found_axes := numbered_axes(main)) is not None:
+            said = {key: one.unit for key, one in found_axes.items()}
+            return replace(of_coordinates(path, data, list(found_axes), {k: one.values() for k, one in found_axes.items()}, said), **more)
         others = _texts(main) | lists(arrays, name) | _attributes(main)
         axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)
+        place = _labelled(main) if place is None else place
+        alike = sum(unit_of(units.get(one, "")) is not None for one in axes if one) > 1  # which of them is the spectral one is not said
         if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
             more["metadata"] = {"bad_bands": np.flatnonzero(axis.values == 0).tolist()} | more["metadata"]
         lost = spectral(signal.named, {}) if signal is not None and place is None else None
@@ -117,7 +124,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return RawArray(
             data,
             spectral=-1 if place is None else place,
-            sure=place is not None or plainly_last(main),
+            sure=(place is not None and (lost is not None or not alike)) or (place is None and plainly_last(main)),
             axis=axis,
             pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
             pixel_unit=unit,
@@ -159,6 +166,12 @@ def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, .
         names = scales_of(dimension) or [f"{folder}/dim{number + 1}".strip("/")]
         found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number] <= MOST_BANDS), ""))
     return tuple(found)
+
+
+def _labelled(main: h5py.Dataset) -> int | None:
+    """Return the only dimension whose label names the quantity of positions."""
+    named = [number for number, dimension in enumerate(main.dims) if quantity_of(dimension.label)]
+    return named[0] if len(named) == 1 else None
 
 
 def _title(axis: str, words: Mapping[str, str]) -> str:

@@ -120,10 +120,8 @@ def _lead_role(table: Table, named: str, column: int, place: int, others: Sequen
     """Return the role of a column before or after the bands."""
     if column in table.words:
         return "label"
-    if named in (*COORDINATES, "index", "label"):
-        return named
-    if table.across and column == 0:
-        return "label"
+    if named in (*COORDINATES, "index", "label") or (table.across and column == 0):
+        return named if named in (*COORDINATES, "index") else "label"
     values = table.numbers[:, column]
     if counts_up(values):
         return "index"
@@ -188,9 +186,9 @@ def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titl
     found = numbers[np.isfinite(numbers[:, chosen])]
     period = period_of(found[:, chosen])
     for column, role in enumerate(roles):
-        if role in COORDINATES and period is not None and not numbers[:, column].max() == numbers[:, column].min():
-            blocks = found[: len(found) // period * period, column].reshape(-1, period)
-            if (blocks == blocks[0]).all():  # it counts the bands
+        if role in COORDINATES and period is not None and numbers[:, column].max() != numbers[:, column].min():
+            lines = found[: len(found) // period * period, column].reshape(-1, period)
+            if (lines == lines[0]).all():  # it counts the bands
                 roles[column] = "index"
     values = [column for column, role in enumerate(roles) if role == "intensity"]
     if period is None or len(values) < 2:

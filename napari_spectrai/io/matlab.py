@@ -15,23 +15,25 @@ from scipy.io import loadmat, savemat, whosmat
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, plainly_last
+from napari_spectrai.io.container import choose, find_axis, of_two_columns, plainly_last
 from napari_spectrai.io.found import RawArray, affordable
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.matlab_tags import check_tags
+from napari_spectrai.io.nexus import is_own
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
 _STRUCTS = ("struct", "cell", "object")
-_SIZES = ("imagesize", "image_size", "imsize")
+_SIZES = ("imagesize", "image_size", "imsize", "imgsize", "img_size", "dims", "mapsize", "map_size", "spatial_size", "sz")
 _DEEPEST, _MOST_CELLS = 8, 1000
-_ROWS, _COLUMNS = ("nrow", "nrows", "rows", "lines"), ("ncol", "ncols", "cols", "samples")
+_ROWS, _COLUMNS = ("nrow", "nrows", "rows", "lines", "height"), ("ncol", "ncols", "cols", "samples", "width")
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the arrays and their shapes, as MATLAB shows them."""
     if h5py.is_hdf5(path):
-        return {name: shape[::-1] for name, shape in hdf5.inspect(path).items() if not name.startswith("#")}
+        with open_hdf5(path) as file:
+            return {name: item.shape[::-1] for name, item in _arrays73(file).items()}
     check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     structs = {name: np.shape(values) for name, values in _structs(path, shapes).items()}
@@ -45,10 +47,12 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
-            arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
+            arrays = _arrays73(file)
             name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
             others = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
-            return replace(_found(path, hdf5.lazily(path, name, arrays[name]).T, others, hdf5.units_of(arrays), main=name), dataset=name)
+            return replace(
+                _found(path, hdf5.lazily(path, arrays[name].name, arrays[name]).T, others, hdf5.units_of(arrays), main=name), dataset=name
+            )
     check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     inner = _structs(path, shapes)
@@ -73,6 +77,25 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         name=words.get("name", ""),
         metadata=json.loads(words["metadata"]) if "metadata" in words else {},
     )
+
+
+def _arrays73(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Return the numeric arrays of a v7.3 file, those within cells by their number: ``s/axisscale{1}``."""
+    found = {name: item for name, item in hdf5.datasets(file).items() if not name.startswith("#") and "MATLAB_empty" not in item.attrs}
+    cells: dict[str, h5py.Dataset] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype == h5py.ref_dtype and not name.startswith("#") and item.size <= _MOST_CELLS:
+            cells[name] = item
+
+    file.visititems(visit)
+    for name, item in cells.items():
+        for number, reference in enumerate(np.ravel(item[()].T)):
+            inner = file[reference] if reference else None
+            is_text = isinstance(inner, h5py.Dataset) and inner.attrs.get("MATLAB_class", b"") in (b"char", "char")
+            if isinstance(inner, h5py.Dataset) and inner.dtype.kind in "fiub" and inner.size and not is_text and is_own(inner):
+                found[f"{name}{{{number}}}"] = inner
+    return found
 
 
 def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
@@ -116,6 +139,8 @@ def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str],
         spectra = data.T if bands_first else data
         # pixel number row + rows × column: reshape by columns, then transpose
         return RawArray(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
+    if axis is None and (pair := of_two_columns(path, data)) is not None:
+        return pair
     size = np.ravel(others.get("pixel_size", ()))
     if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, as MATLAB stores one spectrum
         place = 0

@@ -87,17 +87,24 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     fields = parse(header)
     kind, order = fields.get("data-type", "").casefold(), fields.get("byte-order", "dont-care").casefold()
     if kind not in _KINDS or order not in _ORDERS:
-        raise ValueError(f"its header gives {kind or 'no'} data-type and the byte-order {order}; signed, unsigned or float and an order are read")
+        raise ValueError(
+            f"its header gives {kind or 'no'} data-type and the byte-order {order}; signed, unsigned or float and an order are read"
+        )
     size = _whole(fields, "data-length")
     if size not in (1, 2, 4, 8) or (kind == "float" and size < 4):
-        raise ValueError(f"its header gives a data-length of {size} bytes for {kind} numbers; 1, 2, 4 and 8 are read, and 4 and 8 of floats")
+        raise ValueError(
+            f"its header gives a data-length of {size} bytes for {kind} numbers; 1, 2, 4 and 8 are read, and 4 and 8 of floats"
+        )
     high, wide, deep = inspect(path)["data"]
     record = _order(fields)
     first = record == _IMAGE
     values = _values(path, header)
-    data = mapped(values, f"{_ORDERS[order]}{_KINDS[kind]}{size}", (deep, high, wide) if first else (high, wide, deep), _whole(fields, "offset", 0))
+    data = mapped(
+        values, f"{_ORDERS[order]}{_KINDS[kind]}{size}", (deep, high, wide) if first else (high, wide, deep), _whole(fields, "offset", 0)
+    )
     if record == "dont-care" and deep > 1 and high * wide > 1:
-        warn(path, f"its header does not say whether spectra or images follow each other; spectra are taken. If that is wrong choose {where('spectral')}")
+        said = "its header does not say whether spectra or images follow each other; spectra are taken"
+        warn(path, f"{said}. If that is wrong choose another {where('spectral')}")
     sized = _pixel(fields)
     return RawArray(
         data, spectral=0 if first else -1, axis=_axis(path, fields, deep), pixel_size=sized[0], pixel_unit=sized[1],
@@ -119,10 +126,10 @@ def _axis(path: Path, fields: Mapping[str, str], bands: int) -> SpectralAxis | N
     """Return the positions that the keys of the depth give, else those of energy by its step (``ev-per-chan``)."""
     step, start = _number(fields, "depth-scale"), _number(fields, "depth-origin") or 0.0
     if step:
-        values = start + step * np.arange(bands)
+        values = start + step * np.arange(bands, dtype=np.float64)
         return positions(path, values, fields.get("depth-units", ""), quantity=fields.get("depth-name", ""))
     step = _number(fields, "ev-per-chan")
-    return SpectralAxis(step * np.arange(bands), "eV") if step else None
+    return SpectralAxis(step * np.arange(bands, dtype=np.float64), "eV") if step else None
 
 
 def _pixel(fields: Mapping[str, str]) -> tuple[tuple[float, float] | None, str]:

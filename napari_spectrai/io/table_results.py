@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 _AUXILIARY = re.compile(
-    r"\b(dark|ref(?:erence)?|background|baseline|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd|\bstandard dev|\bs\.?[de]\.?(?=\s|$|[(])"
+    r"\b(dark|ref(?:erence)?|background|baseline|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd"
+    r"|\bstandard dev|\bs\.?[de]\.?(?=\s|$|[(])"
     r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b",
     re.IGNORECASE,
 )
@@ -30,7 +31,7 @@ def is_auxiliary(title: str) -> bool:
 def of_sample(titles: Sequence[str]) -> list[int]:
     """Return which of several columns, by their titles, are spectra of the sample.
 
-    Where there are corrected spectra, they are; where results stand next to dark and reference spectra and to what was measured, the results
+    Where there are corrected spectra, they are; where results stand next to what they were computed from, the results
     are; else all are but the dark and reference spectra, widths and errors. A spectrum that another column holds in counts is left out
     in its normalised form.
     """

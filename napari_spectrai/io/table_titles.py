@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_spectrai.io.facts import names_axis
 from napari_spectrai.io.table_syntax import MISSING, MOST_LEADS, NUMBER, FloatTable, Syntax, pointed
 from napari_spectrai.units import quantity_of, unit_of
 
@@ -50,6 +51,8 @@ def _without_corner(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
 
 def _is_setting(line: str, cells: Sequence[str]) -> bool:
     """Whether a line that can be separated like a line of titles names a setting and its value, as in ``Slit (nm): 2``."""
+    if len(cells) == 2 and names_axis(*cells) and not quantity_of(cells[0]):
+        return True
     if line.startswith(">>>>"):  # as Ocean Optics marks where numbers begin
         return True
     if cells[0].endswith(("=", ":")):

@@ -148,7 +148,9 @@ def table_of(content: str) -> Table:
         del lines[-_FREED_AT_ONCE:]
     if np.isfinite(numbers).sum() < 3 and (above or below):
         raise ValueError("it holds words, and no table of numbers")
-    is_titled = bool(words) and any(title and not NUMBER.fullmatch(title) for title in titles_above(above, syntax, numbers.shape[1], written)[0][1:])
+    is_titled = bool(words) and any(
+        title and not NUMBER.fullmatch(title) for title in titles_above(above, syntax, numbers.shape[1], written)[0][1:]
+    )
     names, leads, numbers, words = head(first, numbers, words, is_titled=is_titled)
     units: tuple[str, ...] = ()
     if not names and leads is None:

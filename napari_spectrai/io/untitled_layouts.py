@@ -50,9 +50,8 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
         place = (strict or loose)[0]
         roles[place] = "position"
         return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
-    if "index" in roles and any(role == "intensity" for role in roles):  # spectra next to a column that counts their bands
-        return Layout("columns", tuple(roles))
-    return Layout("bare", tuple(roles))
+    counted = "index" in roles and "intensity" in roles  # spectra next to a column that counts their bands
+    return Layout("columns" if counted else "bare", tuple(roles))
 
 
 def _again(numbers: npt.NDArray[np.float64], place: int, roles: list[str]) -> tuple[str, ...]:

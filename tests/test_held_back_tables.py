@@ -1,0 +1,172 @@
+"""Tables as further programs write them: results next to what they were computed from, corners, marks of thousands, texts of any suffix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import read
+from napari_spectrai.io import SpectralWarning
+
+pytestmark = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+WAVE = np.linspace(400, 1800, 40).round(2)
+S = np.random.default_rng(0).integers(0, 10000, (12, 40)) / 10
+EMPTY = [""] * 40
+
+
+def table(*columns, mark: str = ",") -> str:
+    return "".join(mark.join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
+
+
+def opened(folder, text: str, name: str = "t.txt", **options):
+    (folder / name).write_text(text, encoding=options.pop("encoding", "utf-8"))
+    return read(folder / name, **options)
+
+
+AVANTES = "Integration time [ms]: 100.0\nData measured with spectrometer [name]: 0911147U1\n"
+JAZ = "Jaz Data File\nProcessing Method: Reflectance\n>>>>>Begin Processed Spectral Data<<<<<\n"
+
+
+@pytest.mark.parametrize(
+    ("titles", "others"),
+    [
+        *((f"{AVANTES}Wave   ;Sample   ;Dark     ;Reference;{result}\n[nm]   ;[counts] ;[counts] ;[counts]{unit}\n", 3)
+          for result, unit in (("Transmittance", " ;[%]"), ("Absorbance", ";[A.U.]"), ("Irradiance", ";[uW/cm2/nm]"), ("Scope", ""))),
+        ("Wave;Dark;Ref;Sample;Transmittance\n[nm];[counts];[counts];[counts];[% transmittance]\n", 3),
+        (f"{JAZ}W;D;R;S;P\n", 3), (f"{JAZ}W;D;S;P\n", 2),
+        ("Wvl;Rad. (Ref.);Rad. (Target);Reflect. %\n", 2), ("Wvl;Norm. DN (Ref.);Norm. DN (Target);Reflect. [1.0]\n", 2),
+        ("Wavelength (nm);Reference Signal (unitless);Sample Signal (unitless);Absorbance (AU)\n", 2),
+        ("Wavelength;Background;Reference;Sample;Reflectance (%)\n", 3), ("Raman shift;Raw;Dark;Processed\n", 2),
+        ("wavelength;std_reflectance;mean_reflectance\n", 1), ("wavelength;flux_err;flux\n", 1),
+        ("wavelength;standard dev.;reflectance\n", 1),
+        ("Raman shift (cm-1);Normalised counts;Counts\n", 1),
+    ],
+)  # fmt: skip
+def test_of_a_result_and_what_it_was_computed_from_the_result_is_read(titles, others, tmp_path):
+    with pytest.warns(SpectralWarning, match="is read, and not"):
+        cube = opened(tmp_path, titles + table(WAVE, *S[1 : others + 1], S[0], mark=";"))
+    np.testing.assert_allclose(cube.data, S[:1])
+    assert cube.axis.unit in ("nm", "1/cm")
+
+
+@pytest.mark.parametrize(
+    ("titles", "count"), [("Wavelength (nm);Reflectance (%);Transmittance (%)\n", 2), ("Wavelength (nm);Absorbance A;Absorbance B\n", 2),
+                          ("Wavelength (nm);SD 1;SD 2\n", 2), ("Wavelength (nm);quartz;reference powder A\n", 1)]
+)  # fmt: skip
+def test_results_and_samples_stay_next_to_each_other(titles, count, tmp_path):
+    np.testing.assert_allclose(opened(tmp_path, titles + table(WAVE, *S[:2], mark=";")).data, S[:count])
+
+
+def test_titles_that_a_program_leaves_out_are_known(tmp_path):
+    text = "/*** Spectra Vista SIG Data ***/\nname= a.sig\nunits= Radiance, Radiance\ndata= \n" + table(WAVE, S[2], S[1], S[0], mark="  ")
+    cube = opened(tmp_path, text, "a.sig")
+    assert cube.axis.unit == "nm"
+    np.testing.assert_allclose(cube.data, S[:1])
+
+
+@pytest.mark.parametrize("titles", ["Pixel,Wavelength,Wavenumber,Processed,Raw,Dark,Reference", "Pixel,Wavelength,Wavenumber,Processed,,,"])
+def test_titles_over_empty_columns_at_the_end_are_titles(titles, tmp_path):
+    raw = S[1] if "Raw" in titles else EMPTY
+    cube = opened(tmp_path, f"Laser,785\nNote,\n\n{titles}\n" + table(range(40), WAVE, 1e7 / WAVE, S[0], raw, EMPTY, EMPTY), "t.csv")
+    np.testing.assert_allclose(cube.data, S[:1])
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+def matrix(title: str, across, down, values, mark: str = ",") -> str:
+    rows = (mark.join(map(str, [one, *row])) for one, row in zip(down, values, strict=True))
+    return "\n".join([mark.join([title, *map(str, across)]), *rows]) + "\n"
+
+
+@pytest.mark.parametrize("title", ["EX Wavelength/EM Wavelength", "Ex\\Em", "Time (s)/Wavelength (nm)", "Time [s] \\ Wavelength [nm]"])
+def test_the_second_name_of_a_corner_is_that_of_the_first_line(title, tmp_path):
+    cube = opened(tmp_path, matrix(title, WAVE, np.arange(12) * 10 + 250, S))
+    np.testing.assert_allclose(cube.data, S)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    assert cube.axis.unit == "nm"
+    assert ("coordinates" in cube.metadata) == ("Time" in title)
+
+
+@pytest.mark.parametrize("title", ["Em\\Ex", "EM Wavelength/EX Wavelength", "Wavelength (nm)\\Time (ps)", "Wavelength (nm)"])
+def test_the_first_name_of_a_corner_is_that_of_the_first_column(title, tmp_path):
+    names = [f"{n} nm" if "\\" not in title and "/" not in title else n for n in range(250, 370, 10)]
+    cube = opened(tmp_path, matrix(title, names, WAVE, S.T))
+    np.testing.assert_allclose(cube.data, S)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+def test_a_corner_without_a_name_is_a_guess_that_can_be_changed(tmp_path):
+    text = matrix("", range(250, 370, 10), WAVE, S.T)
+    with pytest.warns(SpectralWarning, match="both in order"):
+        assert opened(tmp_path, text).shape == (40, 12)
+    np.testing.assert_allclose(opened(tmp_path, text, columns={0: "position"}).data, S)
+
+
+@pytest.mark.parametrize("titles", ["excitation (nm),emission (nm),intensity", "Frame,ROI,Row,Wavelength,Column,Intensity"])
+def test_lines_of_one_value_with_excitations_and_counters(titles, tmp_path):
+    def lead(n: int, k: int) -> str:
+        return f"{250 + 10 * n},{WAVE[k]}" if "emission" in titles else f"{n + 1},1,1,{WAVE[k]},{k}"
+
+    text = "\n".join([titles, *(f"{lead(n, k)},{S[n][k]}" for n in range(12) for k in range(40))])
+    cube = opened(tmp_path, text, "t.csv")
+    np.testing.assert_allclose(cube.data, S)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+@pytest.mark.parametrize("mark", ["'", "\u2019", "\u202f", "\u2009", "\xa0"])
+def test_marks_between_thousands(mark, tmp_path):
+    text = "".join(f"{a:,.2f}\t{b:,.1f}\n".replace(",", mark) for a, b in zip(WAVE, S[0] * 100, strict=True))
+    cube = opened(tmp_path, text)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    np.testing.assert_allclose(cube.data[0], S[0] * 100)
+
+
+def test_a_minus_of_mathematics_is_one(tmp_path):
+    np.testing.assert_allclose(
+        opened(tmp_path, "".join(f"{a}\t\u2212{b + 1}\n" for a, b in zip(WAVE, S[0], strict=True))).data[0], -S[0] - 1
+    )
+
+
+@pytest.mark.parametrize("word", ["1.#QNAN", "-1.#IND", "OVER", "***", "#DIV/0!", "1.#INF"])
+def test_words_for_numbers_that_are_none_are_missing(word, tmp_path):
+    values = [*map(str, S[0][:38]), word, word]
+    for other in ((), (S[1],)):
+        cube = opened(tmp_path, "Wavelength (nm),A" + ",B" * len(other) + "\n" + table(WAVE, values, *other))
+        assert cube.shape == (1 + len(other), 40)
+        assert np.isnan(np.asarray(cube.data)[0, 38:]).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "unit"),
+    [
+        ("Anregungswellenlänge: 532 nm\nX-Achse: Wellenzahl [cm-1]", "1/cm"), ("Axe X : Nombre d'onde (cm-1)", "1/cm"),
+        ("Ось X: Рамановский сдвиг, см-1", "1/cm"), ("励起波長\t532 nm\n横軸\tラマンシフト [cm-1]", "1/cm"),
+        ("Range: 400 - 1800 1/cm", "1/cm"),
+        ("Laser: 532 nm\nWavenumber units: cm-1", "1/cm"), ("First column: Raman shift (cm-1); second column: counts", "1/cm"),
+        ("Detector range 200-1100 nm", ""), ("Resolution: 4 cm-1", ""),
+    ],
+)  # fmt: skip
+def test_the_unit_of_the_axis_in_the_words_above(words, unit, tmp_path):
+    assert opened(tmp_path, words + "\n" + table(WAVE, S[0], mark="\t")).axis.unit == unit
+
+
+@pytest.mark.parametrize("name", ["a.itx", "a.xmu", "a", "a.spectrum", "a.trt", "a.tab", "a.sed"])
+def test_a_table_is_read_whatever_its_suffix(name, tmp_path):
+    cube = opened(tmp_path, table(WAVE, S[0], mark="\t"), name)
+    np.testing.assert_allclose(cube.data, S[:1])
+    assert cube.name == "a"
+
+
+def test_a_text_without_a_table_has_no_reader(tmp_path):
+    with pytest.raises(ValueError, match="no reader for '.notes'"):
+        opened(tmp_path, "nothing but words\n", "a.notes")
+
+
+def test_titles_of_r_and_of_witec(tmp_path):
+    rows = "\n".join([" ".join(f'"X{w}"' for w in WAVE), *(f'"leaf {n}" ' + " ".join(map(str, S[n])) for n in range(12))])
+    cube = opened(tmp_path, rows)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    assert cube.metadata["labels"][0] == "leaf 0"
+    names = "\t".join(["X-Axis", *(f"Scan ({x}/{y})" for y in range(3) for x in range(4))]) + "\n" + "\t".join(["rel. 1/cm", *["cts"] * 12])
+    cube = opened(tmp_path, f"{names}\n" + table(WAVE, *S, mark="\t"), "w.txt")
+    np.testing.assert_allclose(cube.data, S.reshape(3, 4, 40))
+    assert opened(tmp_path, "Pixel\tIntensity\n" + table(range(40), S[0], mark="\t"), "p.txt").shape == (1, 40)
