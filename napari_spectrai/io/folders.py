@@ -9,7 +9,7 @@ from napari_spectrai.io.agilent_files import is_entry
 from napari_spectrai.io.formats import format_of
 
 _HEADERS = {"ENVI": (".hdr",), "Ripple": (".rpl",)}
-"""Which of a pair of files stands for it in a list."""
+"""Which file of a pair is the one in a list."""
 
 
 def stem(path: Path) -> str:

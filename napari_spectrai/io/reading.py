@@ -180,7 +180,7 @@ def existing(path: Path) -> Format:
     try:
         return format_of(path)
     except ValueError:
-        known = of_text(path)  # a text is told by its table, whatever its suffix
+        known = of_text(path)  # a text is recognised by its table, whatever its suffix
         if known is None or not _has_table(path, known):
             raise
         return known
