@@ -41,6 +41,14 @@ def test_positions_of_jcamp_agree_with_the_abscissae_of_the_lines(records, warns
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("shift", [1, -1])
+def test_abscissae_of_jcamp_one_point_off_or_with_few_digits_are_no_contradiction(shift, tmp_path, recwarn):
+    lines = [f"{X[n + shift if n else 0]:.0f} " + line.split(" ", 1)[1] for n, line in zip(range(0, 40, 5), LINES, strict=True)]
+    (tmp_path / "a.jdx").write_text(jcamp("##FIRSTX=400\n##LASTX=1800\n", lines=lines))
+    np.testing.assert_allclose(read(tmp_path / "a.jdx").axis.values, X)
+    assert not recwarn.list
+
+
 def test_abscissae_of_jcamp_that_count_points_are_no_positions(tmp_path):
     counted = [f"{5 * n} " + line.split(" ", 1)[1] for n, line in enumerate(LINES)]
     (tmp_path / "a.jdx").write_text(jcamp("##FIRSTX=400\n##LASTX=1800\n", lines=counted))

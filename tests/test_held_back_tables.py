@@ -161,6 +161,16 @@ def test_a_text_without_a_table_has_no_reader(tmp_path):
         opened(tmp_path, "nothing but words\n", "a.notes")
 
 
+def test_what_is_known_of_each_spectrum_in_tables_of_orange(tmp_path):
+    """Three lines of titles: names, types and roles of the columns."""
+    names = [*map(str, WAVE), "map_x", "map_y", "name", *(f"{n}.0 - {n + 9}.0" for n in range(9))]
+    roles = ["c"] * 42 + ["s"] + ["c"] * 9, [""] * 40 + ["meta"] * 12
+    rows = [[*map(str, S[n]), str(n % 4), str(n // 4), f"leaf {n}", *["0.5"] * 9] for n in range(12)]
+    cube = opened(tmp_path, "\n".join("\t".join(row) for row in (names, *roles, *rows)), "a.tab")
+    np.testing.assert_allclose(cube.data, S.reshape(3, 4, 40))
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
 def test_titles_of_r_and_of_witec(tmp_path):
     rows = "\n".join([" ".join(f'"X{w}"' for w in WAVE), *(f'"leaf {n}" ' + " ".join(map(str, S[n])) for n in range(12))])
     cube = opened(tmp_path, rows)

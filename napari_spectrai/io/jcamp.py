@@ -18,12 +18,14 @@ from napari_spectrai.io.tables import decoded
 _RECORD = re.compile(r"##\s*([^=\n]*?)\s*=(.*)", re.DOTALL)
 _TABLES = ("XYDATA", "XYPOINTS", "DATATABLE", "PEAKTABLE", "PEAKASSIGNMENTS")
 _OF_PEAKS = ("PEAKTABLE", "PEAKASSIGNMENTS")
-_POINTS = re.compile(r"\(\s*(X\s*Y\s*[B-Z]?)\s*(?:A?\s*\)|\.\.)", re.IGNORECASE)
-"""The form of a table of points: two numbers each, or three with a width or the like; an assignment behind them is no number."""
+_POINTS = re.compile(r"\(\s*(X\s*Y\s*[B-Z]?)\s*\.\.", re.IGNORECASE)
+"""The form of a table of points: two numbers each, or three with a width or the like."""
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"
 _COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 _SINGLE = ("FIRSTX", "LASTX", "DELTAX", "FIRSTY", "MINX", "MAXX", "MINY", "MAXY", "XFACTOR", "YFACTOR")
 """Records of one number each, in which a comma is the decimal mark that the numbers of the table have too."""
+_TOLERANCE = 0.6
+"""Fraction of a step by which an abscissa may differ from the position of its point: steps are written with few digits."""
 _NEAR = 2
 """Steps by which the abscissae of a table may lie beyond FIRSTX and LASTX and still be positions."""
 _LONGEST_WORDS = 10_000
@@ -93,9 +95,7 @@ def spectra(path: Path) -> list[Spectrum]:
     for block in blocks:
         for label, text, records in block.tables:
             page = _Block({**block.records, **records})  # those below the table count where none above it does
-            form, lines = _parted(label, text)
-            if page.has_commas:
-                lines = [re.sub(r"(?<=\d),(?=\d)", ".", line) for line in lines]
+            form, lines = _parted(label, re.sub(r"(?<=\d),(?=\d)", ".", text) if page.has_commas else text)
             found.append((label, _ntuple(path, page, form, lines) if "SYMBOL" in records else _single(path, page, form, lines)))
     plain = [spectrum for label, spectrum in found if label not in _OF_PEAKS] or [spectrum for _, spectrum in found]
     return _named(plain)
@@ -106,8 +106,8 @@ def _parted(label: str, text: str) -> tuple[str, list[str]]:
     form, _, rest = text.lstrip().partition("\n") if not text.partition("\n")[0].strip() else text.partition("\n")
     if not form.lstrip().startswith("("):
         form, rest = "", text
-    if label == "PEAKASSIGNMENTS":
-        rest = re.sub(r"<[^>\n]*>|[()]", " ", rest)
+    if label == "PEAKASSIGNMENTS":  # positions and heights alone, whatever stands behind them
+        return "(XY..XY)", [" ".join(re.findall(_NUMBER, group)[:2]) for group in re.findall(r"\(([^)]*)", re.sub(r"<[^>\n]*>", "", rest))]
     return form, rest.split("\n")
 
 
@@ -185,15 +185,16 @@ def _lie_near(said: FloatList, of_lines: FloatList) -> bool:
 
 
 def _agree(positions: FloatList, abscissae: Sequence[Abscissa], factor: float) -> bool:
-    """Whether abscissae as they are written, counted from a line's first ordinate or from the one after a check, are at positions."""
+    """Whether abscissae as they are written are at positions; some programs count them from the point before or behind a line's first."""
     step = abs(float(positions[-1] - positions[0])) / (len(positions) - 1)
-    for shift in (0, 1):
-        off = [
-            abs(one.value * factor - positions[min(one.number + shift * (one.number > 0), len(positions) - 1)])
-            - max(0.25 * step, 1.1 * one.digit * abs(factor), 1e-6 * abs(one.value * factor))
-            for one in abscissae
-        ]
-        if max(off, default=0.0) <= 0:
+    numbers = np.array([one.number for one in abscissae], np.intp)
+    values = np.array([one.value for one in abscissae]) * factor
+    digits = np.array([one.digit for one in abscissae]) * abs(factor)
+    allowed = np.maximum(np.maximum(_TOLERANCE * step, 1.1 * digits), 1e-6 * np.abs(values))
+    last = len(positions) - 1
+    for shift in (0, 1, -1):
+        places = np.clip(numbers + shift * (numbers > 0), 0, last)
+        if (np.abs(values - positions[places]) <= allowed).all():
             return True
     return False
 

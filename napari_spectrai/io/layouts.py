@@ -29,6 +29,7 @@ from napari_spectrai.units import quantity_of
 
 _ROW = re.compile(r"(?:map|pixel|image)?[_ ]?(?:rows?|lines?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
 _COLUMN = re.compile(r"(?:map|pixel|image)?[_ ]?(?:col|cols|columns?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
+_SHARE_OF_BANDS = 0.7
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 
 
@@ -77,7 +78,7 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
         head, words = positions_in(titles, None, after(prefix))
         bands = [column for column, value in enumerate(head) if value is not None]
-    if len(bands) < 2 or len(bands) < table.width - 8:
+    if len(bands) < 2 or len(bands) < min(table.width - 8, _SHARE_OF_BANDS * table.width):
         return None
     values = np.array([head[column] for column in bands], np.float64)
     others = [column for column, value in enumerate(head) if value is None] + list(range(len(head), table.width))

@@ -29,7 +29,7 @@ MOST_LEADS = 3
 _LONGEST_CELL = 400
 """Characters of a cell: no number or title has more, and the time of patterns grows with their square."""
 SAMPLE = 400
-_AGAINST_BLANKS = 1.05
+_AGAINST_BLANKS = 1.2
 _LONGEST_SAMPLE = 50_000
 """Characters of a line from which the separator of its cells is determined."""
 
@@ -115,7 +115,7 @@ def syntax_of(lines: Sequence[str]) -> Syntax | None:
             _, numbers, words = counts(line, syntax)
             if numbers >= 2 and words <= numbers:
                 score += numbers * (0.4 if words else 1.0)
-        if score > most * (_AGAINST_BLANKS if syntax.delimiter is None else 1.0):  # titles hold blanks and numbers
+        if score > most * (_AGAINST_BLANKS if syntax.delimiter is None else 1.0):  # titles and names hold blanks and numbers
             best, most = syntax, score
     return best
 

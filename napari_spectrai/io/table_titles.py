@@ -16,6 +16,8 @@ _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|ste
 _MOST_SETTINGS = 8
 _BAND = re.compile(r"[^\W\d]\D{0,11}\d+(?:\.\d+)?\D{0,8}")
 _LEAST_BANDS = 4
+_SHARE_OF_BANDS = 0.7
+"""Share of the columns of a wide table that are bands, at least; the others hold what is known of each spectrum."""
 _BRACKETS = re.compile(r"(?<!\s)\s+(?=[(\[])")
 _JOINED = re.compile(r"(?<=raman)\s+(?=shift)|(?<=wave)\s+(?=number|length)", re.IGNORECASE)
 """Blanks within titles that are separated by blanks: before a unit in brackets, and in the names of quantities."""
@@ -33,7 +35,7 @@ def titles_above(above: Sequence[str], syntax: Syntax, width: int, written: int 
         cells = _split(line, syntax, width, written)
         numbers = [syntax.number(cell) for cell in cells]
         known = np.array([number for number in numbers if number is not None and not np.isnan(number)])
-        if len(known) > 2 and len(known) >= width - MOST_LEADS and _in_order(known):
+        if len(known) > 2 and len(known) >= min(width - MOST_LEADS, _SHARE_OF_BANDS * width) and _in_order(known):
             return tuple(pointed(cell, syntax) for cell in cells), ()
     for line in above[::-1][:2]:
         cells = _split(line, syntax, width, written) or _without_corner(line, syntax, width)
