@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import csr_array
+from scipy.special import stdtrit
 from torch import Tensor
 
 from napari_spectrai.experiment.metrics import ClassMean
@@ -101,15 +103,19 @@ def of_pairs(
     """Return the intervals of the scores that follow from a confusion matrix, for samples (n,) of class i predicted as j, i · C + j."""
     _, numbers = np.unique(units, return_inverse=True)
     units_found = int(numbers.max(initial=-1)) + 1
-    # most cells of the confusion matrix of a unit are empty, and with hundreds of classes all of them would not fit into memory
-    filled, counts = np.unique(numbers.astype(np.int64) * classes**2 + pairs, return_counts=True)
-    unit, cell = filled // classes**2, filled % classes**2
     wanted = [name for name in names if name in _ADDITIVE]
+    true, predicted = np.divmod(pairs, classes)
+
+    def counted(classes_of: npt.NDArray[np.int64], of: npt.NDArray[np.bool_] | slice = slice(None)) -> csr_array:
+        ones = np.ones(len(pairs))[of]  # sparse: a unit has few of hundreds of classes; values at one place are added
+        return csr_array((ones, (numbers[of], classes_of[of])), shape=(units_found, classes))
+
+    tables = counted(true, true == predicted), counted(true), counted(predicted)
 
     def scores(weights: Doubles) -> dict[str, Doubles]:
-        tables = (np.bincount(cell, counts * one[unit], classes**2).reshape(classes, classes) for one in weights)
-        found = [metrics.from_confusion(torch.from_numpy(table), class_mean) for table in tables]
-        return {name: np.array([one[name] for one in found]) for name in wanted}
+        right, there, taken = (np.asarray(weights @ table) for table in tables)
+        found = metrics.from_counts(right, there, taken, class_mean)
+        return {name: found[name] for name in wanted}
 
     found = bootstrap(units_found, scores, {"kappa": (-1.0, 1.0)}, (0.0, 1.0))
     for name in ("overall_accuracy", "average_accuracy"):
@@ -190,8 +196,6 @@ def bootstrap(
     """
     if units < LEAST_UNITS:
         return {}
-    from scipy.special import stdtrit
-
     rng = np.random.default_rng(0)
     each, at_once = np.full(units, 1 / units), max(1, _AT_ONCE // units)
     sizes = (min(at_once, DRAWS - start) for start in range(0, DRAWS, at_once))

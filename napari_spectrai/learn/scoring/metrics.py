@@ -15,7 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.experiment.metrics import ClassMean, by_class
+from napari_spectrai.experiment.metrics import ClassMean
+
+Doubles = npt.NDArray[np.float64]
 
 WINDOW = 11
 """Pixels along each side of the window of SSIM."""
@@ -197,24 +199,46 @@ def from_confusion(matrix: Tensor, class_mean: ClassMean = "truth") -> dict[str,
     ValueError
         If `class_mean` is neither.
     """
+    counts = matrix.double().cpu().numpy()
+    found = from_counts(counts.diagonal(), counts.sum(1), counts.sum(0), class_mean)
+    return {name: float(value) for name, value in found.items()}
+
+
+def from_counts(right: Doubles, there: Doubles, predicted: Doubles, class_mean: ClassMean = "truth") -> dict[str, Doubles]:
+    """Return the scores (…) of confusion matrices.
+
+    Parameters
+    ----------
+    right, there, predicted : float64 array of shape (…, C)
+        Their diagonals and the sums of their rows and columns: what each class has of correct samples, in the truth and in the result.
+    class_mean : {"truth", "union"}
+        As in `from_confusion`.
+
+    Raises
+    ------
+    ValueError
+        If `class_mean` is neither.
+    """
     if class_mean not in ("truth", "union"):
         raise ValueError(f"class_mean is {class_mean!r}; choose 'truth' or 'union'")
-    matrix = matrix.double()
-    total, there, predicted = float(matrix.sum()), matrix.sum(1), matrix.sum(0)
-    single = {name: torch.tensor(values, dtype=torch.float64) for name, values in by_class(matrix.cpu().numpy()).items()}
-    held = (there > 0).cpu()
-    averaged = held if class_mean == "truth" else ((there + predicted) > 0).cpu()
-    overall = float(matrix.diagonal().sum()) / total if total else math.nan
-    chance = float((there * predicted).sum()) / total**2 if total else math.nan
-    f1 = float(single["f1"][averaged].mean())
-    return {
-        "overall_accuracy": overall,
-        "average_accuracy": float(single["recall"][held].mean()),
-        "kappa": (overall - chance) / (1 - chance) if chance < 1 else math.nan,
-        "f1": f1,
-        "miou": float(single["iou"][averaged].mean()),
-        "dice": f1,  # of one label per pixel, the two are the same
-    }
+    held = there > 0
+    averaged = held if class_mean == "truth" else there + predicted > 0
+
+    def mean(shares: Doubles, classes: npt.NDArray[np.bool_]) -> Doubles:
+        return np.asarray(np.where(classes, shares, 0.0).sum(-1) / classes.sum(-1))
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = there.sum(-1)
+        overall, chance = right.sum(-1) / total, (there * predicted).sum(-1) / total**2
+        f1 = mean(2 * right / (there + predicted), averaged)
+        return {
+            "overall_accuracy": overall,
+            "average_accuracy": mean(right / there, held),
+            "kappa": np.where(chance < 1, (overall - chance) / (1 - chance), math.nan),
+            "f1": f1,
+            "miou": mean(right / (there + predicted - right), averaged),
+            "dice": f1,  # of one label per pixel, the two are the same
+        }
 
 
 METRICS: dict[str, Callable[[Any, Any], float]] = {

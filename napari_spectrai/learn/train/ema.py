@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class EMA:
@@ -17,13 +18,22 @@ class EMA:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self._mine = _tensors(self.module)
+        self._theirs: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._of: nn.Module | None = None
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Update the average after a step."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for weight, new in zip(self.module.parameters(), module.parameters(), strict=True):
-            weight.lerp_(new, 1 - decay)
-        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
+        if module is not self._of:
+            self._theirs, self._of = _tensors(module), module
+        (weights, buffers), (new_weights, new_buffers) = self._mine, self._theirs
+        get_ema_multi_avg_fn(decay)(weights, new_weights, self.updates)
+        for mine, theirs in zip(buffers, new_buffers, strict=True):
             mine.copy_(theirs)
+
+
+def _tensors(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    return list(module.parameters()), list(module.buffers())

@@ -66,12 +66,13 @@ class Optimisation:
         settings = experiment.training
         self.accelerator, self._still, self._clip = accelerator, still, settings.clip
         arguments = settings.optimiser.model_dump(exclude={"kind"})
-        made = optimiser(settings.optimiser.load(), network.parameters(), **arguments)
+        made = optimiser(settings.optimiser.load(), network.parameters(), accelerator.device, **arguments)
         # a copy from before Accelerate makes every call of the network, even after the training, one of lower precision
         self.average = EMA(network, settings.ema)
         self.network, self._optimiser = accelerator.prepare(network, made, device_placement=[True, True])
         self.average.module.to(next(self.network.parameters()).device)
         synchronise(self.network, group)
+        self._parameters = list(self.network.parameters())  # walking over small modules takes a tenth of a step
         self._schedule, self._pace = settings.schedule.load()(settings.schedule, self._optimiser.optimizer, steps, settings.epochs)
         self._augment = Chain(experiment.augmentation, labels=labels)
         self.generator = torch.Generator(accelerator.device).manual_seed(settings.seed)
@@ -117,10 +118,11 @@ class Optimisation:
         loss = loss_of(output, replace(pair, x=x, y=y))
         self._optimiser.zero_grad()
         self.accelerator.backward(loss)
-        self._group.sum_gradients(self.network.parameters())
+        self._group.sum_gradients(self._parameters)
         if self._clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
-        self._optimiser.step()
+            nn.utils.clip_grad_norm_(self._parameters, self._clip)
+        # what Accelerate puts around it scales losses in half precision, and looks twice in each step for a package on the disk
+        (self._optimiser if self.accelerator.scaler is not None else self._optimiser.optimizer).step()
         if self._pace == "step":
             self._schedule.step()
         self.average.update(self.network)

@@ -14,18 +14,28 @@ _OUTSIDE_GRAPHS = ("add_param_group", "zero_grad", "state_dict", "load_state_dic
 """Methods that torch excludes from compiled graphs; to do so, it imports the compiler when they are first called."""
 
 
-def optimiser(kind: type[Optimizer], parameters: Iterable[nn.Parameter], **settings: Any) -> Optimizer:
-    """Return an optimiser; those of torch compute exactly the same as ever, but never import ``torch._dynamo``.
+_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+"""Optimisers that update a weight in one pass over memory, on processors and on GPUs of Nvidia."""
+
+
+def optimiser(kind: type[Optimizer], parameters: Iterable[nn.Parameter], device: torch.device, **settings: Any) -> Optimizer:
+    """Return an optimiser; those of torch never import ``torch._dynamo``, and are fused where they can be.
 
     Parameters
     ----------
     kind : type
         A class of `torch.optim`; any other one is used as it is.
     parameters : iterable of nn.Parameter
+    device : torch.device
+        Where the parameters are when steps are taken.
     **settings
         Its arguments.
     """
-    return (_uncompiled(kind) if kind.__module__.startswith("torch.optim.") else kind)(parameters, **settings)
+    if not kind.__module__.startswith("torch.optim."):
+        return kind(parameters, **settings)
+    weights = list(parameters)
+    fused = kind in _FUSED and device.type in ("cpu", "cuda") and all(one.is_floating_point() for one in weights)
+    return _uncompiled(kind)(weights, **(settings | {"fused": True} if fused else settings))
 
 
 def _uncompiled(kind: type[Optimizer]) -> type[Optimizer]:
