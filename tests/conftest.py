@@ -14,6 +14,7 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis
 from napari_spectrai.experiment.data_size import Size
+from napari_spectrai.experiment.tasks import Classification, Segmentation
 from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.standby import standby
 
@@ -52,6 +53,13 @@ def few_candidates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         return [(kind, "spectra") for kind in kinds]
 
     monkeypatch.setattr("napari_spectrai.experiment.candidates._suitable", few)
+
+
+@pytest.fixture
+def few_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit two quick methods next to networks for classes: all of them take longer than a small training."""
+    for task in (Classification, Segmentation):
+        monkeypatch.setattr(task, "baselines", ("logistic_regression", "pca_lda"))
 
 
 @pytest.fixture(autouse=True)

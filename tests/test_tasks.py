@@ -83,6 +83,14 @@ SEGMENTING = {
 }
 
 
+def test_all_classical_methods_are_fitted_next_to_a_network(scene, tmp_path):
+    cube, labels = scene
+    events, model = run(small(Experiment.default("segmentation", cube, labels), *SEGMENTING["unet-2d"]), cube, labels, tmp_path / "run")
+    assert {"logistic", "SVM", "forest", "SVM (means)"} <= started(events).baselines.keys()
+    assert compare(model, cube, labels).rows["SVM"]["overall_accuracy"] > 0.9
+
+
+@pytest.mark.usefixtures("few_rivals")
 @pytest.mark.parametrize("network", SEGMENTING)
 def test_segmentation_gives_labels_probabilities_and_names(scene, tmp_path, network):
     cube, labels = scene
@@ -94,7 +102,7 @@ def test_segmentation_gives_labels_probabilities_and_names(scene, tmp_path, netw
         "split.validation=0.2",
     )
     events, model = run(experiment, cube, labels, tmp_path / "run")
-    assert {"logistic", "SVM", "forest", "SVM (means)"} <= started(events).baselines.keys()
+    assert started(events).baselines.keys() == {"logistic", "PCA-LDA"}
     confusion = [event for event in events if isinstance(event, Confusion)][-1]
     assert confusion.classes == ["fat", "water", "bone"]
     assert [(one.value, one.name) for one in model.card().classes] == [(1, "fat"), (2, "water"), (5, "bone")]
@@ -106,7 +114,7 @@ def test_segmentation_gives_labels_probabilities_and_names(scene, tmp_path, netw
     assert prediction.labels.names == {1: "fat", 2: "water", 5: "bone"}
     report = compare(model, cube, labels)
     assert report.rows["network"]["overall_accuracy"] > 0.6
-    assert report.rows["SVM"]["overall_accuracy"] > 0.9
+    assert report.rows["logistic"]["overall_accuracy"] > 0.9
     assert report.by_class["bone"]["support"] == int((labels.data == 5).sum())
     same = evaluate(prediction.result, labels, "segmentation")
     assert same.metrics["overall_accuracy"] == pytest.approx(report.rows["network"]["overall_accuracy"])
@@ -134,6 +142,7 @@ def test_labels_outside_the_part_are_hidden_where_patches_reach_there(scene):
         assert truth.sum(-1)[data.labels[pixels] == number].any()
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_a_few_strokes_are_enough_and_the_rest_is_unlabelled(scene, tmp_path):
     cube, labels = scene
     strokes = np.zeros_like(labels.data)
@@ -175,6 +184,7 @@ def spectra_of_classes(scene):
     return Cube(cube.data[chosen], AXIS, name="spectra"), labels.data[chosen]
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_classification_of_spectra_counts_zero_as_a_class(spectra_of_classes, tmp_path):
     cube, values = spectra_of_classes
     names = ["cell" if value == 1 else "medium" for value in values]
@@ -194,6 +204,7 @@ def test_classification_of_spectra_counts_zero_as_a_class(spectra_of_classes, tm
     assert model.card().classes[0].value == 0
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_classification_of_images_in_folders_a_class(tmp_path):
     rng = np.random.default_rng(1)
     for name, level in (("dark", 0.2), ("bright", 0.8)):
@@ -223,6 +234,7 @@ def test_classification_of_images_in_folders_a_class(tmp_path):
     assert (told.result.shape, told.labels.names[int(told.result[0])]) == ((1,), "dark")
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_classification_of_the_planes_of_a_stack(tmp_path):
     rng = np.random.default_rng(2)
     kinds = np.arange(12) % 2 + 1
@@ -433,6 +445,7 @@ def test_a_network_that_does_not_suit_lists_those_that_do():
         Experiment.from_mapping({"task": "segmentation", "network": "rcan"})
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_files_and_folders_of_images_and_masks(scene, tmp_path):
     cube, labels = scene
     for number in range(3):
@@ -471,6 +484,7 @@ def test_balanced_weights_are_the_inverse_of_the_frequency(scene):
 # ---------------------------------------------------------------- beginning with a model, ensembles, views, chains
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_transfer_keeps_what_fits_and_freezes_what_is_named(tmp_path):
     rng = np.random.default_rng(0)
     spectra = Cube(rng.normal(size=(90, 20)).astype(np.float32) + np.eye(3)[np.arange(90) % 3].repeat(7, 1)[:, :20] * 3)
@@ -587,6 +601,7 @@ def test_a_temperature_makes_probabilities_as_sure_as_they_are_right():
     assert temperature(sure[:10], truth[:10]) == 1
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_the_last_weights_may_be_kept(scene, tmp_path):
     cube, labels = scene
     experiment = Experiment.default("segmentation", cube, labels).override(
@@ -599,6 +614,7 @@ def test_the_last_weights_may_be_kept(scene, tmp_path):
     assert all(torch.equal(value, last[name]) for name, value in model.network.state_dict().items())
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_a_random_split_of_a_scene_is_reported_with_the_score_on_blocks(scene, tmp_path):
     cube, labels = scene
     experiment = Experiment.default("segmentation", cube, labels).override(
@@ -617,6 +633,7 @@ def test_a_random_split_of_a_scene_is_reported_with_the_score_on_blocks(scene, t
         assert torch.equal(value, model.network.state_dict()[name])  # what is trained is the same
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_a_failed_score_on_blocks_is_reported_and_keeps_the_model(scene, tmp_path, monkeypatch):
     cube, labels = scene
 
@@ -677,6 +694,7 @@ def test_small_images_can_be_enlarged_by_default(side, factor, tmp_path):
     assert len(data.parts["validation"])
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_a_few_strokes_are_enough_by_default(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.zeros((40, 40), int)
@@ -695,6 +713,7 @@ def test_3d_and_strided_networks_keep_fp32_on_the_cpu():
     assert choose_precision(auto.model_copy(update={"precision": "bf16"}), cpu, networks.parse("unet")) == "bf16"
 
 
+@pytest.mark.usefixtures("few_rivals")
 def test_a_stop_on_the_blocks_goes_on_from_there(scene, tmp_path):
     cube, labels = scene
     experiment = Experiment.default("segmentation", cube, labels).override(

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import chdir
 
 import numpy as np
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from napari_spectrai import Cube, Experiment, Model, Run, launch, predict, read, write
+from napari_spectrai.cli import app
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import Epoch, Failed, Finished, Paused, RunFolder, Started, prepare_prediction
@@ -26,6 +29,12 @@ def command(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "napari_spectrai", *map(str, arguments)], capture_output=True, text=True, timeout=900, check=False, **options
     )
+
+
+def here(*arguments, cwd):
+    """Run a command in this process, where its libraries are loaded already."""
+    with chdir(cwd):
+        return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
 def until(condition, seconds=900.0):
@@ -251,23 +260,23 @@ def test_the_command_line_trains_predicts_evaluates_and_describes_files(files):
     assert done.returncode == 0, done.stderr
     assert "Denoising" in done.stdout
     assert RunFolder(files / "run").experiment().training.epochs == 3
-    done = command("predict", "run/best.safetensors", "in.npz", "-o", "res.npz", cwd=files)
-    assert done.returncode == 0, done.stderr
+    done = here("predict", "run/best.safetensors", "in.npz", "-o", "res.npz", cwd=files)
+    assert done.exit_code == 0, done.stderr
     assert read(files / "res.npz").axis == read(files / "in.npz").axis
-    done = command("evaluate", "res.npz", "out.npz", "--csv", "t.csv", cwd=files)
-    assert done.returncode == 0, done.stderr
+    done = here("evaluate", "res.npz", "out.npz", "--csv", "t.csv", cwd=files)
+    assert done.exit_code == 0, done.stderr
     assert "MSE" in done.stdout
     assert (files / "t.csv").exists()
     for name, words in (("run/best.safetensors", "Network"), ("in.npz", "40 bands"), ("e.yml", "epochs: 2"), ("run", "run, finished")):
-        done = command("info", name, cwd=files)
-        assert done.returncode == 0, done.stderr
+        done = here("info", name, cwd=files)
+        assert done.exit_code == 0, done.stderr
         assert words in done.stdout
 
 
 def test_the_command_line_applies_steps_to_a_file(files):
     (files / "steps.yml").write_text("- {kind: crop, low: 700, high: 1500}\n- normalise\n")
-    done = command("preprocess", "steps.yml", "in.npz", "-o", "p.h5", cwd=files)
-    assert done.returncode == 0, done.stderr
+    done = here("preprocess", "steps.yml", "in.npz", "-o", "p.h5", cwd=files)
+    assert done.exit_code == 0, done.stderr
     assert read(files / "p.h5").axis.values.min() >= 700
 
 
@@ -323,14 +332,14 @@ def test_nothing_is_overwritten_and_no_folder_made_without_consent(tmp_path, pai
     for name, arguments in commands.items():
         place = taken.with_suffix({"csv": ".csv", "html": ".html"}.get(name, ".npz"))
         place.write_text("precious")
-        done = command(*arguments, place, cwd=tmp_path)
-        assert (done.returncode, place.read_text()) == (2, "precious"), done.stderr
+        done = here(*arguments, place, cwd=tmp_path)
+        assert (done.exit_code, place.read_text()) == (2, "precious"), done.stderr
         assert f"{place.name} exists; add --overwrite" in done.stderr
-        done = command(*arguments, tmp_path / "none" / place.name, cwd=tmp_path)
-        assert done.returncode == 2
+        done = here(*arguments, tmp_path / "none" / place.name, cwd=tmp_path)
+        assert done.exit_code == 2
         assert "no such folder" in done.stderr
         assert not (tmp_path / "none").exists()
-    assert command(*commands["preprocess"], taken, "--overwrite", cwd=tmp_path).returncode == 0
+    assert here(*commands["preprocess"], taken, "--overwrite", cwd=tmp_path).exit_code == 0
     assert read(taken).shape == pairs[0].shape
 
 
@@ -340,10 +349,10 @@ def test_nothing_is_overwritten_and_no_folder_made_without_consent(tmp_path, pai
 ])  # fmt: skip
 def test_a_missing_file_is_wrong_use_in_every_command(arguments, tmp_path, pairs):
     write(pairs[0], tmp_path / "a.npz")
-    done = command(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
+    done = here(*arguments, cwd=tmp_path)
+    assert done.exit_code == 2, done.stderr
     assert "none" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert isinstance(done.exception, SystemExit)
 
 
 def test_the_version_is_printed_and_a_deleted_working_directory_reported(tmp_path):
@@ -371,25 +380,25 @@ def test_classes_from_the_command_line(tmp_path):
         "task: segmentation\ndata: {input: [scene.h5], truth: [truth.npz]}\nnetwork: logistic_regression\n"
         "preparation: [scale]\nsplit: {block: 4, validation: 0.2}\n"
     )
-    trained = command("train", "seg.yml", "--run", "run", cwd=tmp_path)
-    assert trained.returncode == 0, trained.stderr
+    trained = here("train", "seg.yml", "--run", "run", cwd=tmp_path)
+    assert trained.exit_code == 0, trained.stderr
     assert "fat, water, bone" in trained.stdout
     for output in ("classes.tif", "classes.csv"):
-        done = command("predict", "run/best.safetensors", "scene.h5", "-o", output, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+        done = here("predict", "run/best.safetensors", "scene.h5", "-o", output, cwd=tmp_path)
+        assert done.exit_code == 0, done.stderr
     lines = (tmp_path / "classes.csv").read_text().splitlines()
     assert lines[0] == "y,x,label,class,p(fat),p(water),p(bone)"
     assert lines[1].startswith("0,0,1,fat,")
     assert len(lines) == 1 + 24 * 24
     assert read(tmp_path / "classes-probabilities.zarr").shape == (24, 24, 3)
-    judged = command("evaluate", "classes.tif", "truth.png", "--task", "segmentation", "--csv", "report.csv", cwd=tmp_path)
-    assert judged.returncode == 0, judged.stderr
+    judged = here("evaluate", "classes.tif", "truth.png", "--task", "segmentation", "--csv", "report.csv", cwd=tmp_path)
+    assert judged.exit_code == 0, judged.stderr
     assert "Kappa" in judged.stdout
     assert "support" in (tmp_path / "report.csv").read_text()
-    refused = command("predict", "run/best.safetensors", "scene.h5", "-o", "classes.h5", cwd=tmp_path)
-    assert refused.returncode == 2
+    refused = here("predict", "run/best.safetensors", "scene.h5", "-o", "classes.h5", cwd=tmp_path)
+    assert refused.exit_code == 2
     assert "classes cannot be written in this format" in refused.stderr
-    assert command("predict", "bicubic", "scene.h5", "-o", "large.npz", "--factor", "3", cwd=tmp_path).returncode == 0
+    assert here("predict", "bicubic", "scene.h5", "-o", "large.npz", "--factor", "3", cwd=tmp_path).exit_code == 0
     assert read(tmp_path / "large.npz").shape == (72, 72, 12)
 
 
