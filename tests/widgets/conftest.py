@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import gc
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from collections.abc import Callable, Iterator
 import napari._qt.qt_main_window  # noqa: F401  # what windows and docks import, before `imports_are_no_garbage`
 import pyqtgraph  # noqa: F401
 import pytest
+import yaml
+from npe2.manifest import _bases
 
 from napari_spectrai.widgets import fold_state, jobs
 from napari_spectrai.widgets.dock import Dock
@@ -18,13 +22,26 @@ from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
 
-@pytest.fixture(scope="session", autouse=True)
-def imports_are_no_garbage() -> Iterator[None]:
+_imported = 0
+
+
+@pytest.fixture(autouse=True)
+def imports_are_no_garbage() -> None:
     """Leave what imports have made out of the garbage collections that end each window: they took a third of a second each."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    global _imported  # noqa: PLW0603
+    if len(sys.modules) != _imported:
+        _imported = len(sys.modules)
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def manifests_are_parsed_once() -> Iterator[None]:
+    """Parse each plug-in manifest once: npe2 does it for every window, in Python."""
+    parse = functools.cache(lambda text: yaml.load(text, Loader=_bases._UniqueKeyYamlLoader))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: copy.deepcopy(parse(stream.read())))
+        yield
 
 
 @pytest.fixture(autouse=True)
