@@ -21,7 +21,6 @@ from napari_spectrai.widgets.dock import Dock
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
-
 _imported = 0
 
 

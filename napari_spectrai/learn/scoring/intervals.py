@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.sparse import csr_array
 from scipy.special import stdtrit
 from torch import Tensor
