@@ -14,6 +14,12 @@ PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 font
 HEADLESS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo yes)
 SCREEN := $(if $(HEADLESS),xvfb-run -a -s "-screen 0 1600x1200x24")
 
+# napari and pip write into the home folder; where that is not possible, as for a numbered user of a container, into another one
+ifneq ($(shell test -n "$$HOME" -a -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/$(VENV)/home
+$(shell mkdir -p "$(CURDIR)/$(VENV)/home")
+endif
+
 # tests start some hundred processes, each of which would compile the package again
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import gc
+import os
 import subprocess
 import sys
 import time
@@ -114,6 +115,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.get_closest_marker("own_process") is None or "torch" not in sys.modules:
         return None
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{pyfuncitem.path}::{pyfuncitem.name}"]
-    done = subprocess.run(command, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True, check=False, timeout=1800)
+    # options of this run, such as files, are not of that one
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    done = subprocess.run(
+        command, cwd=pyfuncitem.config.rootpath, env=environment, capture_output=True, text=True, check=False, timeout=1800
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return True
