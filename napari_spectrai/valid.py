@@ -145,8 +145,7 @@ def decided(codes: Codes) -> DataMask:
     missing, zero = codes == MISSING, codes == EMPTY
     if not zero.any():
         return DataMask(~missing, int(missing.sum()), 0, missing)
-    one, two = int((codes == ONE).sum()), int((codes == TWO).sum())
-    explained = one * (one - 1) / (2 * (two + 1))
+    explained = explained_zeros(int((codes == ONE).sum()), int((codes == TWO).sum()))
     empty = zero
     if explained > 0:
         fields = np.zeros_like(zero)
@@ -156,6 +155,11 @@ def decided(codes: Codes) -> DataMask:
         if int((zero & ~fields).sum()) <= MARGIN * explained:
             empty = fields
     return DataMask(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
+
+
+def explained_zeros(one: int, two: int) -> float:
+    """Return how many spectra without a band above zero photon counting explains, from the numbers of those with one and two."""
+    return one * (one - 1) / (2 * (two + 1))
 
 
 def _fields(zero: Mask) -> Mask:

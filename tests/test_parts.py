@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +25,8 @@ from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
+from napari_spectrai.learn.inference import empty_spectra
+from napari_spectrai.learn.inference.empty_spectra import Content, empty_of, leave_out
 from napari_spectrai.learn.inference.parts import predicting_part
 from napari_spectrai.learn.inference.predict import predict, predicting
 from napari_spectrai.learn.model import ready
@@ -32,6 +36,7 @@ from napari_spectrai.runs.part import Part, owned
 from napari_spectrai.runs.part_chunks import numbered
 from napari_spectrai.runs.part_record import PartRecord
 from napari_spectrai.runs.part_state import State
+from napari_spectrai.valid import EMPTY, MISSING, MORE, ONE, decided
 
 
 def done(model, cube, out, part, **options):
@@ -332,6 +337,36 @@ def test_a_damaged_record_is_computed_again_or_is_one_line_with_a_remedy(halves,
         return
     assert complete is not None
     np.testing.assert_array_equal(complete.result.numpy(), whole)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("photons", [False, True])
+@pytest.mark.parametrize("shape", [(130, 70), (3, 65, 40), (500,)])
+def test_empty_spectra_are_found_and_set_apart_in_blocks_as_at_once(shape, photons, times, monkeypatch):
+    times = 1 if len(shape) == 1 else times
+    monkeypatch.setattr(empty_spectra, "BYTES", 4096)
+    rng = np.random.default_rng(0)
+    codes = rng.choice([MISSING, EMPTY, ONE, MORE] if photons else [MISSING, EMPTY, MORE], shape).astype(np.uint8)
+    each = codes if times == 1 else codes.repeat(times, -1).repeat(times, -2)
+    expected, (held, empty) = decided(codes), Content(each, times).held()
+    assert (held.count, held.missing, held.empty, held.complete) == (expected.count, expected.missing, expected.empty, expected.complete)
+    known = empty_of(expected)
+    assert empty.shape == known.shape
+    result = np.ones((*each.shape, 5), np.float32)
+    leave_out(SimpleNamespace(classes=(), times=times), result, empty)
+    at_once = known if times == 1 else known.repeat(times, -1).repeat(times, -2)
+    np.testing.assert_array_equal(result[..., 0] == 0, at_once)
+
+
+def test_the_end_of_a_job_holds_no_mask_of_all_pixels(tmp_path):
+    codes = zarr.create_array(tmp_path / "codes.zarr", shape=(8192, 4096), chunks=(64, 64 * 8), dtype=np.uint8, fill_value=MORE)
+    codes[:64] = EMPTY
+    tracemalloc.start()
+    held, empty = Content(codes).held()
+    assert tracemalloc.get_traced_memory()[1] < codes.size / 2
+    tracemalloc.stop()
+    assert held.empty == 64 * 4096
+    assert empty[:64, :9].all()
 
 
 CHUNK_DAMAGES = {"gone": Path.unlink, "cut": DAMAGES["truncated"], "empty": DAMAGES["empty"]}

@@ -21,9 +21,10 @@ from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.io.zarr import CHECKED
 from napari_spectrai.learn.inference.applying import applying, resolved, shaped_as
 from napari_spectrai.learn.inference.chaining import on_axis_of
+from napari_spectrai.learn.inference.empty_spectra import Content, empty_of, leave_out
 from napari_spectrai.learn.inference.prediction import Prediction, labels_of
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
-from napari_spectrai.learn.inference.walk import Walk, codes_shape, of_source
+from napari_spectrai.learn.inference.walk import Walk, codes_shape
 from napari_spectrai.learn.model import Model
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
@@ -31,7 +32,7 @@ from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.part_input import digest
 from napari_spectrai.runs.part_record import FOLDER, RECORD, PartRecord
-from napari_spectrai.valid import MORE, decided, said
+from napari_spectrai.valid import MORE, DataMask, decided, said
 
 _CODES = "codes.zarr"
 
@@ -141,19 +142,27 @@ def _create(folder: Path, shaped: Cube, window: SlidingWindow, source: Cube) -> 
     zarr.create_array(folder / FOLDER / _CODES, shape=shape, chunks=chunks, dtype=np.uint8, fill_value=MORE, compressors=CHECKED)
 
 
+def _content(window: SlidingWindow, codes: Any) -> tuple[DataMask, Any]:
+    """Return which spectra hold data, or at least how many, and which are empty."""
+    if not window.of_images:
+        return Content(codes, window.times).held()
+    held = decided(np.asarray(codes[...]))
+    return held, empty_of(held, of_images=True)
+
+
 def _completed(models: Sequence[Model], given: Cube, options: PredictOptions, record: PartRecord) -> list[str]:
     """Set spectra that are all zero apart, as a whole prediction does after its last tile; return notes."""
     source, _ = on_axis_of(models[0], given, resample=options.resample)
     window = SlidingWindow(models, torch.device("cpu"), options.tile)
     record.refuse_changed()
     record.refuse_holes("", _CODES)
-    held = decided(of_source(window, record.opened(_CODES)))
+    held, empty = _content(window, record.opened(_CODES))
     if not held.count:
         raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
     if held.complete:
         zarr_format.finish(record.output)
         return []
     with record.changing():
-        window.leave_out(record.opened(""), held)
+        leave_out(window, record.opened(""), empty)
     zarr_format.finish(record.output)
     return [said([held], "have no class" if models[0].description.classes else "stay as they are")]

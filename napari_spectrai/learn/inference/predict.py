@@ -25,6 +25,7 @@ from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.learn.applicability import said_of
 from napari_spectrai.learn.inference.applying import applying, resolved
 from napari_spectrai.learn.inference.cluster import predicting_on_cluster
+from napari_spectrai.learn.inference.empty_spectra import empty_of, leave_out
 from napari_spectrai.learn.inference.prediction import Prediction, labels_of
 from napari_spectrai.learn.inference.walk import Walk, codes_shape, of_source
 from napari_spectrai.learn.model import Model
@@ -202,9 +203,10 @@ def _applied(
         if not held.count:
             raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
         if not held.complete:
-            window.leave_out(result, held)
+            empty = empty_of(held, of_images=window.of_images)
+            leave_out(window, result, empty)
             if spread is not None:
-                window.leave_out(spread, held, spread=True)
+                leave_out(window, spread, empty, spread=True)
     notes += [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     found = [*ready_to.found, *window.said]

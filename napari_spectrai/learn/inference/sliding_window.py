@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,6 @@ from napari_spectrai.valid import (
     EMPTY,
     MISSING,
     Codes,
-    DataMask,
     coded_block,
     continued,
     finite,
@@ -92,7 +91,7 @@ class SlidingWindow:
     -----
     Missing spectra are replaced in the input by the nearest known one or, for networks of single spectra and classical methods of whole
     images, by zeros. They are kept in a result with the same bands, and become NaN otherwise. Spectra that are all zero are known only
-    after the pass (`held`); `leave_out` then makes them zero again, or NaN in class probabilities.
+    after the pass (`held`); `empty_spectra.leave_out` then makes them zero again, or NaN in class probabilities.
     """
 
     def __init__(
@@ -203,20 +202,6 @@ class SlidingWindow:
             marked[0][lost] = spectra[lost]
         return tuple(marked)
 
-    def leave_out(self, result: Any, held: DataMask, *, spread: bool = False) -> None:
-        """Set `result`, of shape (..., y, x, λ), to zero where the source is all zero; probabilities and a spread to NaN."""
-        empty = ~held.mask & ~held.unknown
-        value = np.float32(np.nan if self.classes or spread else 0)
-        if self.of_images:
-            empty = np.atleast_1d(~held.mask.any((-2, -1)) if held.mask.ndim > 1 else ~held.mask)
-        for place in _slabs(empty.shape):
-            part = empty[place]
-            if part.any():
-                where = (*place[:-1], slice(place[-1].start * self.times, place[-1].stop * self.times)) if self.times > 1 else place
-                values = np.asarray(result[where])
-                values[part if self.times == 1 else part.repeat(self.times, -2).repeat(self.times, -1)] = value
-                result[where] = values
-
     def _of(self, model: Model, engine: Engine, passes: int, block: Cube, prepared: Any, removed: Sequence[Removed]) -> list[Array]:
         """Return the output of one model for a prepared block in each of its passes."""
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
@@ -303,11 +288,3 @@ class SlidingWindow:
                 total = total + torch.rot90(output.flip(1) if flipped else output, -turns, (1, 2))
         mean = total / 8
         return mean.clamp(min=1e-12).log() if self.classes else mean
-
-
-def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
-    """Yield slabs of up to 256 rows, or 65,536 spectra, that together cover an array of some shape (..., y, x) or (n,)."""
-    rows = 256 if len(shape) > 1 else 65_536
-    for plane in np.ndindex(*shape[:-2]):
-        for start in range(0, shape[len(plane)], rows):
-            yield (*plane, slice(start, min(start + rows, shape[len(plane)])))
