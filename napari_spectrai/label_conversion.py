@@ -48,7 +48,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     if hasattr(getattr(x, "dtype", None), "categories"):
         return _categorical(x)
     if isinstance(x, Layer) and not isinstance(x, np.ndarray):
-        return say_unknown(_from_layer(x, names))
+        return say_unknown(labels_of_layer(x, names))
     if isinstance(x, Sequence) and not isinstance(x, str) and len(x) and all(_is_scalar(item) for item in x):
         x = np.fromiter(x, object, len(x))
     elif type(x).__module__.startswith("pandas.") and hasattr(x, "to_numpy"):  # pandas' own types have no NumPy kind
@@ -149,7 +149,14 @@ def _named_or_missing(array: npt.NDArray[Any]) -> Labels:
     return Labels(numbers.reshape(array.shape) if not known.all() else np.array(values.tolist()).reshape(array.shape))
 
 
-def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
+def labels_of_layer(layer: Layer, names: Mapping[int, str] | None = None) -> Labels:
+    """Return the labels of a napari Labels layer, with the names and colours of all classes that are painted or named.
+
+    Raises
+    ------
+    ValueError
+        If the layer holds points or shapes.
+    """
     if hasattr(layer, "shape_type") or hasattr(layer, "symbol"):
         raise ValueError(
             f"{str(getattr(layer, 'name', ''))!r} holds points or shapes, which are classes only of the pixels of a cube; give it as the "
@@ -165,7 +172,7 @@ def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
     colour = getattr(layer, "get_color", None)
     if colour is None:
         return labels
-    found = {value: colour(value) for value in labels.values()}
+    found = {value: colour(value) for value in sorted({*labels.values(), *labels.names} - {0, UNKNOWN})}
     colours = {value: (float(c[0]), float(c[1]), float(c[2]), float(c[3])) for value, c in found.items() if c is not None}
     return replace(labels, colours=colours)
 
@@ -176,4 +183,4 @@ def _feature_names(layer: Layer) -> dict[int, str]:
     if features is None or "class" not in features:
         return {}
     index = features["index"] if "index" in features else range(len(features["class"]))
-    return {int(value): str(name) for value, name in zip(index, features["class"], strict=True) if value}
+    return {int(value): str(name) for value, name in zip(index, features["class"], strict=True) if value and not _is_missing(name)}

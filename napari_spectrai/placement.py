@@ -109,6 +109,12 @@ class Placement:
         return all(unit == "pixel" for unit in self.units) and bool(np.array_equal(self.matrix, np.eye(len(self.matrix))))
 
     @property
+    def is_straight(self) -> bool:
+        """Whether it is neither rotated, sheared nor mirrored."""
+        linear = self.matrix[:-1, :-1]
+        return bool(np.allclose(linear, np.diag(np.diag(linear)))) and bool((np.diag(linear) > 0).all())
+
+    @property
     def pixel_size(self) -> tuple[float, ...]:
         """Length of a pixel along each dimension."""
         return tuple(float(length) for length in np.linalg.norm(self.matrix[:-1, :-1], axis=0))

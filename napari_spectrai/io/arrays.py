@@ -17,8 +17,8 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis, of_two_columns, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
-KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes")
-"""Metadata that are kept in all formats written here (*prediction*, how the window made it, not in ENVI)."""
+KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes", "map_layer")
+"""Metadata that are kept in all formats written here (*prediction* and *map_layer*, how the window made and showed it, not in ENVI)."""
 
 
 def header_of(cube: Cube) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from napari_spectrai.io.envi_fields import number_of, numbers_of, parse, parts_o
 from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, positions, scaled_bands, unpacked, warn
 from napari_spectrai.io.titles import from_labels
+from napari_spectrai.notices import say_note
+from napari_spectrai.placement import placed
 from napari_spectrai.remedies import give
 from napari_spectrai.units import unit_of
 
@@ -191,6 +194,20 @@ def _metadata(path: Path, fields: dict[str, str], bands: int) -> dict[str, Any]:
     return found | {"bad_bands": [number for number, mark in enumerate(marks) if mark == 0]}
 
 
+def _placed(cube: Cube) -> tuple[tuple[float, float] | None, str, Sequence[float] | None]:
+    """Return pixel size, unit and origin (y, x) of an image, as its layer lies now if it came from one."""
+    lies = placed(cube.metadata, cube.spatial_shape)
+    if lies is None or not cube.is_image:
+        return cube.pixel_size, cube.pixel_unit, cube.metadata.get("origin")
+    if not lies.is_straight:
+        say_note(f"{cube.name or 'the cube'}: ENVI holds neither rotation nor shear, which are left out; .h5 and .zarr keep them")
+        return cube.pixel_size, cube.pixel_unit, None
+    origin = [float(place) for place in lies.matrix[-3:-1, -1]] if lies.matrix[-3:-1, -1].any() else None
+    if cube.pixel_size is not None or lies.is_default:
+        return cube.pixel_size, cube.pixel_unit, origin
+    return (lies.pixel_size[-2], lies.pixel_size[-1]), lies.units[-1], origin
+
+
 def write(cube: Cube, path: Path) -> None:
     """Write bip values (λ last, as in memory) to ``NAME.img`` and the header next to it."""
     if path.suffix.lower() != ".hdr":
@@ -211,15 +228,16 @@ def write(cube: Cube, path: Path) -> None:
     ]  # fmt: skip
     if not cube.is_image:
         lines.append("set of spectra = 1")
-    if cube.pixel_size is not None:
-        y, x = cube.pixel_size
-        lines.append(f"pixel size = {{{x!r}, {y!r}, units={cube.pixel_unit}}}")
+    size, unit, origin = _placed(cube)
+    if size is not None:
+        y, x = size
+        lines.append(f"pixel size = {{{x!r}, {y!r}, units={unit}}}")
     if bad := cube.metadata.get("bad_bands"):
         lines.append("bbl = {" + ", ".join("0" if band in bad else "1" for band in range(len(axis))) + "}")
     if "laser_nm" in cube.metadata:
         lines.append(f"laser line = {cube.metadata['laser_nm']!r}")
-    if "origin" in cube.metadata:
-        lines.append("origin = {" + ", ".join(repr(float(value)) for value in cube.metadata["origin"]) + "}")
+    if origin is not None:
+        lines.append("origin = {" + ", ".join(repr(float(value)) for value in origin) + "}")
     # not through a memory map, which ends the process where the disk is full
     kind, row = cube.data.dtype.newbyteorder("<"), max(1, cube.data.nbytes // cube.shape[0])
     step = max(1, _SLAB // row)

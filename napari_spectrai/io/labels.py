@@ -38,6 +38,8 @@ _LONGEST_TEXT = 2**19
 """Characters of a text in a ``.png``; readers refuse texts of more than a megabyte."""
 _NOTE = "napari-spectrai labels"
 """Key of the JSON text in ``.tif`` and ``.png`` that keeps names, colours and metadata of labels."""
+_COLOURS = "class_colours"
+"""Key of the colours, by number."""
 SUFFIXES = (*PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".he5", ".nxs", ".zarr", ".hdr")
 WRITTEN = (".tif", ".tiff", ".png", ".npy", ".npz", ".zarr")
 
@@ -131,7 +133,7 @@ def _names(path: Path) -> dict[int, str]:
 
 def _colours(path: Path) -> dict[int, Colour]:
     """Return the colours that `write_labels` has stored."""
-    kept = _note(path).get("class_colours", {})
+    kept = _of_archive(path).get(_COLOURS, {}) if path.suffix.lower() == ".npz" else _note(path).get(_COLOURS, {})
     return {int(value): (red, green, blue, opacity) for value, (red, green, blue, opacity) in kept.items()}
 
 
@@ -141,6 +143,11 @@ def _metadata(path: Path) -> dict[str, Any]:
         return {}
     if path.suffix.lower() != ".npz":
         return dict(_note(path).get("metadata", {}))
+    return {key: value for key, value in _of_archive(path).items() if key != _COLOURS}
+
+
+def _of_archive(path: Path) -> dict[str, Any]:
+    """Return the metadata in a ``.npz`` of `write_labels`."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return dict(json.loads(str(archive["metadata"]))) if "metadata" in archive.files else {}
 
@@ -247,7 +254,7 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
 def write_labels(labels: Labels, path: str | Path) -> Path:
     """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr``.
 
-    All but ``.npy`` keep names, placement and the prediction that made them; all but ``.npy`` and ``.npz`` also the colours.
+    All but ``.npy`` keep names, colours, placement and the prediction that made them.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -261,7 +268,7 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
         raise ValueError(f"{path.name}: a .png holds one plane of numbers from 0 to 65535; choose .tif or .zarr")
     note: dict[str, Any] = {
         "class_names": {str(value): name for value, name in labels.names.items()},
-        "class_colours": {str(value): list(colour) for value, colour in labels.colours.items()},
+        _COLOURS: {str(value): list(colour) for value, colour in labels.colours.items()},
         "metadata": kept,
     }
     with replacing(path) as temporary:
@@ -269,7 +276,8 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
             np.save(temporary, data, allow_pickle=False)
         elif suffix == ".npz":
             names = [labels.names.get(number, "") for number in range(max(labels.names, default=-1) + 1)]
-            more = ({"class_names": np.array(names)} if names else {}) | ({"metadata": np.array(json.dumps(kept))} if kept else {})
+            coloured = kept | ({_COLOURS: note[_COLOURS]} if labels.colours else {})
+            more = ({"class_names": np.array(names)} if names else {}) | ({"metadata": np.array(json.dumps(coloured))} if coloured else {})
             np.savez_compressed(temporary, labels=data, **more)  # type: ignore[arg-type]
         elif suffix == ".zarr":
             import zarr

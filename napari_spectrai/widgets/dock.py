@@ -14,6 +14,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_spectrai.widgets import preferences
 from napari_spectrai.widgets.arrangement import arrange, holder_of
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.column import Column
@@ -127,6 +128,9 @@ class Dock(Container[Any]):
         for widgets in self._parts():
             extend(self, widgets)
             yield
+            if not preferences.is_loaded():
+                preferences.load()
+                yield
         bind_keys(self, self.column)
 
     def _on_complete(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, cast
 
@@ -92,9 +92,10 @@ class LayerFrame:
         kept = list(self.kept)
         if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):  # its file defines its position
             layer.affine = np.eye(layer.ndim + 1)
-        layer.scale = [*layer.scale[:lead], *(self.place["scale"][kept] / times)]
-        layer.translate = [*layer.translate[:lead], *self.place["translate"][kept]]
-        layer.units = [*layer.units[:lead], *(self.units[d] for d in kept)]
+        _set(layer, "scale", [*layer.scale[:lead], *(self.place["scale"][kept] / times)])
+        _set(layer, "translate", [*layer.translate[:lead], *self.place["translate"][kept]])
+        if (units := (*layer.units[:lead], *(self.units[d] for d in kept))) != tuple(layer.units):
+            layer.units = units
         if lead == 1 and len(kept) == 1:
             self._stretch(layer)
         self._turn(layer, lead)
@@ -106,7 +107,7 @@ class LayerFrame:
         there = self._world(first - 0.5 + 0.5 / times)
         missed = there - np.asarray(layer.data_to_world(here))[lead:]
         linear = np.asarray(layer.affine.linear_matrix)[lead:, lead:]
-        layer.translate = [*layer.translate[:lead], *(layer.translate[lead:] + np.linalg.solve(linear, missed))]
+        _set(layer, "translate", [*layer.translate[:lead], *(layer.translate[lead:] + np.linalg.solve(linear, missed))])
 
     def _stretch(self, layer: Image | Labels) -> None:
         """Give the picture of a set of spectra the height and the units of its source, whatever the number of its bands."""
@@ -143,6 +144,12 @@ class LayerFrame:
         physical = linear @ place + self.place["translate"][list(self.kept)]
         world: npt.NDArray[np.float64] = self.affine[:-1, :-1][kept] @ physical + self.affine[:-1, -1][list(self.kept)]
         return world
+
+
+def _set(layer: Image | Labels, name: str, values: Sequence[float]) -> None:
+    """Give a layer another scale or translation; napari draws it again even where nothing changes."""
+    if not np.allclose(getattr(layer, name), values, rtol=1e-12, atol=0):
+        setattr(layer, name, values)
 
 
 def add_above(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:

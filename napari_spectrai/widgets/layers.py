@@ -11,7 +11,7 @@ from weakref import WeakSet
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import DirectLabelColormap, label_colormap
 from napari.utils.notifications import show_warning
 from psygnal import Signal
 
@@ -24,16 +24,21 @@ from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.notices import noting
 from napari_spectrai.placement import KEY as PLACEMENT
-from napari_spectrai.placement import Placement, placed
+from napari_spectrai.placement import placed
 from napari_spectrai.remedies import advising
 from napari_spectrai.summary import contrast_limits, telling_band
 from napari_spectrai.widgets import line_scans
 from napari_spectrai.widgets.layer_choice import is_made
+from napari_spectrai.widgets.layer_place import place_options
+from napari_spectrai.widgets.map_cube import map_layer
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 FIRST_BAND = "spectrai_first_band"
 """Metadata key of layers that were just opened: the band to show first. It is removed when the layer is added to a viewer."""
+
+MORE_CLASSES = 32
+"""Numbers above those of the known classes that have a colour, too."""
 
 
 def layer_data(cube: Cube, **more: Any) -> LayerData:
@@ -57,7 +62,7 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
     for dimension, plane in enumerate(_planes(cube), len(cube.shape) - 2 - len(_planes(cube))):
         scale[dimension], translate[dimension], units[dimension] = plane
     lies = placed(cube.metadata, cube.spatial_shape)
-    options: dict[str, Any] = {} if lies is None else _lying(lies, scale, translate, units)
+    options: dict[str, Any] = {} if lies is None else place_options(lies, scale, translate, units)
     options |= {
         "name": cube.name or "cube",
         "axis_labels": (cube.axis.quantity, *spatial),
@@ -84,21 +89,6 @@ def _planes(cube: Cube) -> list[tuple[float, float, str]]:
         return [(float(one["step"]), float(one["start"]), one.get("unit") or "pixel") for one in known.values()]
     except (TypeError, KeyError, ValueError, AttributeError):
         return []
-
-
-def _lying(lies: Placement, scale: list[float], translate: list[float], units: list[str]) -> dict[str, Any]:
-    """Give the last dimensions of a layer their scale, translation and units; return its affine if it is rotated or mirrored."""
-    count = len(lies.shape)
-    linear, shift = lies.matrix[:-1, :-1], lies.matrix[:-1, -1]
-    straight = bool(np.allclose(linear, np.diag(np.diag(linear)))) and bool((np.diag(linear) > 0).all())
-    units[-count:] = lies.units
-    scale[-count:] = np.diag(linear).tolist() if straight else list(lies.pixel_size)
-    translate[-count:] = shift.tolist() if straight else [0.0] * count
-    if straight:
-        return {}
-    affine = np.eye(len(scale) + 1)
-    affine[-count - 1 : -1, -count - 1 : -1], affine[-count - 1 : -1, -1] = linear / np.array(lies.pixel_size), shift
-    return {"affine": affine}
 
 
 def _without(metadata: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -222,10 +212,14 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     }
     if (lies := labels.placement) is not None and labels.data.ndim > 1:
         scale, translate, units = [1.0] * labels.data.ndim, [0.0] * labels.data.ndim, ["pixel"] * labels.data.ndim
-        options |= _lying(lies, scale, translate, units) | {"scale": scale, "translate": translate, "units": units}
+        options |= place_options(lies, scale, translate, units) | {"scale": scale, "translate": translate, "units": units}
     if labels.colours:
         colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
         colours.update(labels.colours.items())
+        used = {*labels.values(), *labels.names, *labels.colours}
+        usual = label_colormap()
+        # classes that are painted later are seen, too; a number that means "no class" stays transparent
+        colours.update({value: usual.map(value) for value in range(1, max(used, default=0) + MORE_CLASSES) if value not in used})
         options["colormap"] = DirectLabelColormap(color_dict=colours)
     return options
 
@@ -304,6 +298,9 @@ def layers_from_file(path: str | Path, **options: Any) -> list[LayerData]:
 def layers_of(cube: Cube, path: str | Path) -> list[LayerData]:
     """Return the layers of a file that is read already: the ordinary images in the file, below the cube."""
     found = pictures(path)
+    flat = map_layer(cube)
+    if flat is not None:
+        return [flat]
     below: list[LayerData] = []
     for picture in found:
         more = {"name": f"{cube.name} · {picture.name}", "rgb": True, "scale": picture.pixel_size, "translate": picture.origin}

@@ -15,6 +15,7 @@ RUNS = "NAPARI_SPECTRAI_RUNS"
 PLUGIN = "napari-spectrai"
 
 _handed_on: str | None = None
+_state = {"loaded": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,33 @@ changed = SignalInstance((Preferences,), name="changed")
 def preferences() -> Preferences:
     """Return the current preferences."""
     settings = _settings()
+    _state["loaded"] = True
     if settings is None:  # the plugin is not registered with napari, as in some scripts
         return Preferences()
     folder = str(settings.runs_folder).strip()
     return Preferences(Path(folder).expanduser() if folder else None, settings.device, settings.plot_theme, settings.measure_speed)
 
 
+def is_loaded() -> bool:
+    """Whether the preferences have been read."""
+    return _state["loaded"]
+
+
+def load() -> None:
+    """Read the preferences for the first time, which takes napari a while: it reads the manifests of all plug-ins again.
+
+    A dock does this in a turn of the event loop of its own. Nothing happens if they are known.
+    """
+    if not is_loaded():
+        now = preferences()
+        hand_on(now)
+        if now.plot_theme != "as napari":
+            changed.emit(now)
+
+
 def theme_of_plots(viewer: ViewerModel) -> str:
-    """Return the name of the theme for plots in that viewer."""
-    chosen = preferences().plot_theme
+    """Return the name of the theme for plots in that viewer; napari's until the preferences are known."""
+    chosen = preferences().plot_theme if is_loaded() else "as napari"
     return viewer.theme if chosen == "as napari" else chosen
 
 
@@ -83,6 +102,3 @@ def hand_on(now: Preferences) -> None:
         os.environ.pop(RUNS, None)
     else:
         os.environ[RUNS] = _handed_on
-
-
-hand_on(preferences())

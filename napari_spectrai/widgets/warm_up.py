@@ -14,6 +14,8 @@ from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
+from napari_spectrai.widgets import preferences
+
 _PACKAGES = ("experiment", "preparation", "mapping", "plan", "widgets")
 """In this order: what others import comes first, so that no single import takes long."""
 _OF_COMMANDS = ("demo",)
@@ -49,7 +51,9 @@ class _WarmUp(QObject):
 
     def _next(self) -> None:
         name = next((one for one in self._names if one not in sys.modules), None)
-        if name is None:
+        if name is None and not preferences.is_loaded():
+            preferences.load()
+        elif name is None:
             self._timer.stop()
             gc.collect()  # now, while nobody waits, and not while a dock is opened: there are many objects more than before
         else:

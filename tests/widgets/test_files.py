@@ -272,7 +272,7 @@ def test_a_file_dropped_on_the_window_is_read_in_a_thread_while_its_event_loop_g
     """What is read waits for a timer of the window, which would never fire if the reader stood in its way."""
     from qtpy.QtCore import QTimer
 
-    from napari_spectrai.widgets import contributions
+    from napari_spectrai.widgets import opening
 
     path = write(image_pairs[0], tmp_path / "c.mat")
     fired, opened_layers = threading.Event(), []
@@ -282,7 +282,7 @@ def test_a_file_dropped_on_the_window_is_read_in_a_thread_while_its_event_loop_g
         return layers_from_file(file)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contributions, "layers_from_file", slowly)
+        patch.setattr(opening, "layers_from_file", slowly)
         QTimer.singleShot(0, lambda: (QTimer.singleShot(50, fired.set), opened_layers.extend(viewer.open(path, plugin="napari-spectrai"))))
         qtbot.waitUntil(lambda: bool(opened_layers), timeout=60_000)
     assert as_cube(opened_layers[0]).axis == image_pairs[0].axis

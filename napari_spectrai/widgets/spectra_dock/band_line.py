@@ -15,8 +15,10 @@ from napari_spectrai.widgets.layers import as_cube
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.band_slider import band_on_slider, show_band
 
-_DRAWING = 250
-"""Milliseconds after which the second half of the first text is added."""
+_DRAWING = 30
+"""Milliseconds between two parts of the first text."""
+_LETTERS = 3
+"""Letters in one of them."""
 
 
 class BandLine:
@@ -32,11 +34,11 @@ class BandLine:
         self, viewer: Viewer, plot: Plot, main: Callable[[], Image | None], positions: Callable[[SpectralAxis], npt.NDArray[np.float64]]
     ) -> None:
         self._viewer, self._plot, self._main, self._positions = viewer, plot, main, positions
-        self._words, self._drawn = "", False
+        self._words, self._drawn = "", 0
         self._later = QTimer(plot.native)
         self._later.setSingleShot(True)
         self._later.setInterval(_DRAWING)
-        self._later.timeout.connect(self._complete)
+        self._later.timeout.connect(self._more)
 
     def mark(self) -> None:
         """Move the line to the band on the slider."""
@@ -52,16 +54,19 @@ class BandLine:
         words = [f"{axis.values[band]:.6g} {axis.unit}"] if axis.unit else []
         words.append(f"band {band}")
         self._words = " · ".join(words)
-        if self._drawn:
-            overlay.text = self._words
-        else:  # letters are drawn for the first time, which takes vispy 5 ms each: not all of them in one turn
-            overlay.text = words[0]
+        if self._drawn < len(self._words) and not overlay.visible:  # made empty first: that, and each new letter, takes vispy its time
+            overlay.text = ""
             self._later.start()
+        elif not self._later.isActive():
+            overlay.text = self._words
         overlay.visible = True
 
-    def _complete(self) -> None:
-        self._drawn = True
-        self._viewer.canvas.overlays.text.text = self._words
+    def _more(self) -> None:
+        """Draw some more letters for the first time."""
+        self._drawn += _LETTERS
+        self._viewer.canvas.overlays.text.text = self._words[: self._drawn]
+        if self._drawn < len(self._words):
+            self._later.start()
 
     def hide(self) -> None:
         """Hide the position on the canvas."""

@@ -100,7 +100,7 @@ class RegionMeans:
         with self.choice.changed.blocked():
             self.choice.reset_choices()
             self.choice.value = kept if kept is not None and kept in self._viewer.layers else None
-        if self.choice.value is None:
+        if self.choice.value is None and kept is not None:
             self._on_choice(None)
 
     def _on_choice(self, layer: Layer | None) -> None:

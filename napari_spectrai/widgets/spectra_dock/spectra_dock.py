@@ -46,6 +46,7 @@ class SpectraDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._plane: tuple[float, ...] = ()
+        self._followed: Image | None = None
         super().__init__("Spectra")
 
     def _parts(self) -> Iterator[Sequence[Any]]:
@@ -122,7 +123,7 @@ class SpectraDock(Dock):
         layers = viewer.layers.events
         self._links = [
             (viewer.dims.events.current_step, self._on_slider),
-            (viewer.layers.selection.events.active, self._on_active),
+            (viewer.layers.selection.events.active, self._on_selected),
             *((event, self._on_layers) for event in (layers.inserted, layers.removed, layers.reordered, layers.renamed)),
         ]
         for event, slot in self._links:
@@ -180,9 +181,14 @@ class SpectraDock(Dock):
             part.on_layers()
         self._on_active()
 
+    def _on_selected(self, _: Any = None) -> None:
+        """Follow another layer; selecting a map, labels or points changes nothing, and napari reports it several times."""
+        if self._main() is not self._followed:
+            self._on_active()
+
     def _on_active(self, _: Any = None) -> None:
         """Offer the dimensions and units of the layer whose bands the line follows."""
-        layer = self._main()
+        layer = self._followed = self._main()
         cube = None if layer is None else as_cube(layer)
         with self._dimension.changed.blocked():
             self._dimension.reset_choices()
