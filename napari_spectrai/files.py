@@ -236,6 +236,12 @@ def _refuse_foreign(folder: Path) -> None:
         raise FileExistsError(f"{folder} is a folder with other things in it; choose another name, or remove it yourself")
 
 
+def ending(path: str | Path, suffix: str) -> Path:
+    """Return the path, with a suffix appended if it has another: a file that a person did not name must not be replaced."""
+    path = Path(path)
+    return path if path.suffix.lower() == suffix else path.with_name(f"{path.name}{suffix}")
+
+
 def write_text(path: str | Path, text: str, *, durable: bool = True) -> None:
     """Write `text` to `path` in one step, as UTF-8."""
     with replacing(path, durable=durable) as temporary:

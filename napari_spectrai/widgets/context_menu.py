@@ -16,6 +16,7 @@ _TITLES = {
     "predict_on": "Predict",
     "evaluate_on": "Evaluate",
     "map": "Make maps",
+    "save": "Save with axis, names and place",
     "figure": "Save a figure for print",
 }
 
@@ -29,7 +30,7 @@ def offer_on_layers() -> None:
     known = [(f"{PLUGIN}.{name}", title) for name, title in _TITLES.items() if f"{PLUGIN}.{name}" in app.commands]
     items = []
     for command, title in known:
-        enabled = on_both if command.endswith(("evaluate_on", "figure")) else on_image
+        enabled = on_both if command.endswith(("evaluate_on", "save", "figure")) else on_image
         items.append((_OURS, MenuItem(command=CommandRule(id=command, title=title, enablement=enabled))))
     if items:
         submenu = SubmenuItem(submenu=_OURS, title=PLUGIN, enablement=on_both)

@@ -6,17 +6,33 @@ import math
 
 import pyqtgraph as pg
 
+_LABEL = 15
+"""Height in pixels that the number of a tick takes."""
 _MOST_DECADES = 6
 """Largest number of decades labelled on the axis of a low plot."""
 
 
-class DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
+class LowAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
+    """A vertical axis of plots that may be low: of the numbers that would overlap, some are left out."""
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
+        """Return the spacing and the places of ticks; those of the first spacing have numbers."""
+        levels = super().tickValues(low, high, size)
+        if not levels or len(levels[0][1]) * _LABEL <= size:
+            return levels  # type: ignore[no-any-return]
+        spacing, places = levels[0]
+        every = math.ceil(len(places) * _LABEL / max(size, 1))
+        first = next((number for number, place in enumerate(places) if round(place / spacing) % every == 0), 0)
+        return [(spacing * every, list(places)[first::every])]
+
+
+class DecadeAxis(LowAxis):
     """A logarithmic axis with ticks at 1, 2 and 5 of each decade, or at some of many decades; pyqtgraph's own overlap in a low plot."""
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
         """Return the spacing and the places of ticks."""
         if not self.logMode:
-            return super().tickValues(low, high, size)  # type: ignore[no-any-return]
+            return super().tickValues(low, high, size)
         every = math.ceil((high - low) / _MOST_DECADES)
         decades = range(math.floor(low), math.ceil(high) + 1, every)
         ticks = [decade + math.log10(digit) for decade in decades for digit in ((1, 2, 5) if high - low <= 2.5 else (1,))]

@@ -188,12 +188,12 @@ def open_figure(viewer: Viewer, layer: Layer | None) -> FigureDialog | None:
     if not isinstance(layer, Image | Labels) or layer.ndim < 2 or getattr(layer, "rgb", False):
         show_info("Figure: select a layer with a map, an image or classes first")
         return None
-    dialog = FigureDialog(viewer, layer, _owner())
+    dialog = FigureDialog(viewer, layer, owner())
     dialog.show()
     return dialog
 
 
-def _owner() -> QWidget | None:
+def owner() -> QWidget | None:
     """Return the window of napari that keeps a dialog, and closes it with itself: the active one, else any in view."""
     windows = [QApplication.activeWindow(), *QApplication.topLevelWidgets()]
     return next((one for one in windows if isinstance(one, QMainWindow) and one.isVisible()), None)

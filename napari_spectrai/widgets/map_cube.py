@@ -19,7 +19,7 @@ KEY = "map_layer"
 
 
 def is_map(layer: Any) -> bool:
-    """Whether a layer has no spectral dimension: a map made here, or a plane of which nothing says that one of its dimensions is spectral."""
+    """Whether a layer has no spectral dimension: a map made here, or a plane without a known spectral dimension."""
     if "spectral" in layer.metadata:
         return not layer.metadata["spectral"]
     return not layer.rgb and len(layer.data.shape) == 2 and spectral_dimension(layer) is None

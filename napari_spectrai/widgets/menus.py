@@ -9,7 +9,8 @@ from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
 from napari_spectrai.widgets.dock import open_in_turns
-from napari_spectrai.widgets.figure_dialog import open_figure
+from napari_spectrai.widgets.figure_dialog import open_figure, owner
+from napari_spectrai.widgets.save_dialog import ask_and_save
 
 
 def opened_on(viewer: Viewer, name: str, kinds: type[Layer] | UnionType = Image) -> None:
@@ -50,6 +51,11 @@ def evaluate_on(viewer: Viewer) -> None:
 def save_figure(viewer: Viewer) -> None:
     """Save what the selected layer shows as a figure for print."""
     open_figure(viewer, viewer.layers.selection.active)
+
+
+def save_layer(viewer: Viewer) -> None:
+    """Save the selected layer with its axis, names, colours and place."""
+    ask_and_save(viewer.layers.selection.active, owner())
 
 
 def map_layer(viewer: Viewer) -> None:

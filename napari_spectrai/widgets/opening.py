@@ -37,7 +37,8 @@ def _pairs(name: str) -> list[LayerData]:
 
 def _scene(name: str) -> list[LayerData]:
     scene = sample(name)
-    layers = [opened_layer(scene.cube, **({"colormap": _COLOURS[name]} if name in _COLOURS else {}))]
+    colours: dict[str, Any] = {"colormap": _COLOURS[name]} if name in _COLOURS else {}
+    layers = [opened_layer(scene.cube, **colours)]
     if name == "indian_pines":
         names = ["unlabelled", *scene.class_names.values()]
         options: dict[str, Any] = {

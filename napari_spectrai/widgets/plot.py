@@ -16,7 +16,7 @@ from psygnal import Signal
 from qtpy.QtCore import Qt
 
 from napari_spectrai.widgets.colours import contrast, readable
-from napari_spectrai.widgets.decade_axis import DecadeAxis, WholeAxis
+from napari_spectrai.widgets.decade_axis import DecadeAxis, LowAxis, WholeAxis
 from napari_spectrai.widgets.plot_canvas import Canvas
 from napari_spectrai.widgets.plot_legend import Legend
 from napari_spectrai.widgets.plot_pictures import save_picture
@@ -67,7 +67,7 @@ class Plot(Container[Any]):
         super().__init__(name=name, labels=False)
         self.margins = (0, 0, 0, 0)
         self._viewer = viewer
-        axes = {"left": (DecadeAxis if logarithmic else pg.AxisItem)("left"), "bottom": (WholeAxis if counts else pg.AxisItem)("bottom")}
+        axes = {"left": (DecadeAxis if logarithmic else LowAxis)("left"), "bottom": (WholeAxis if counts else pg.AxisItem)("bottom")}
         self._plot = Canvas(axisItems=axes)
         self._plot.setLogMode(y=logarithmic)
         self._plot.setFixedHeight(height)

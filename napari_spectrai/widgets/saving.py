@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,13 +30,11 @@ def save_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 def save_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one Labels layer with the names and colours of its classes."""
     layer = _as_layer(data, meta)
-    colormap = getattr(layer, "colormap", None)
-    if hasattr(colormap, "map"):
-        layer.get_color = colormap.map
+    if (colours := getattr(getattr(layer, "colormap", None), "map", None)) is not None:
+        layer.get_color = colours
     with _reported():
         labels = labels_of_layer(layer)
-        labels.metadata.update({key: value for key, value in layer.metadata.items() if key not in labels.metadata})
-        return [str(write_labels(labels, path))]
+        return [str(write_labels(replace(labels, metadata={**layer.metadata, **labels.metadata}), path))]
 
 
 def _as_layer(data: Any, meta: dict[str, Any]) -> Any:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap
+from qtpy.QtWidgets import QFileDialog
 
 from napari_spectrai import Cube, SpectralAxis, SpectralWarning, as_cube
+from napari_spectrai.files import ending
+from napari_spectrai.widgets import save_dialog
 from napari_spectrai.widgets.layers import layer_data
 from napari_spectrai.widgets.opening import _from_file
 from napari_spectrai.widgets.saving import NotSavedError, save_image, save_labels
@@ -96,3 +99,31 @@ def test_a_refusal_is_not_mistaken_for_another_plug_ins_task(tmp_path):
     with pytest.raises(NotSavedError, match="not 4 dimensions; choose .zarr or .h5") as caught:
         save_image(str(tmp_path / "series.hdr"), data, meta)
     assert not isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_the_dialog_offers_formats_that_keep_everything(labels, tmp_path, monkeypatch):
+    layer = Labels(np.eye(6, dtype=np.uint8), name="a/b") if labels else Image(RNG.random((6, 7)), name="a/b", metadata={"spectral": False})
+    said = []
+    monkeypatch.setattr(save_dialog, "show_info", said.append)
+    for chosen, suffix in save_dialog.formats_for(layer).items():
+        asked = []
+
+        def answer(_, caption, start, filters, *, chosen=chosen, suffix=suffix, asked=asked):
+            asked.append((caption, start.rpartition("/")[2], chosen in filters))
+            return str(tmp_path / f"mine.v{len(suffix)}{suffix[-1]}"), chosen
+
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+        path = save_dialog.ask_and_save(layer)
+        assert asked == [("Save a/b", "ab", True)]
+        assert path.name.endswith(suffix)
+        assert path.name.startswith("mine.v")
+        assert said[-1] == f"a/b was saved as {path}."
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    assert save_dialog.ask_and_save(layer) is None
+    save_dialog.ask_and_save(None)
+    assert "select an Image or a Labels layer" in said[-1]
+
+
+def test_a_table_replaces_no_file_that_was_not_named(tmp_path):
+    assert [ending(tmp_path / name, ".csv").name for name in ("a", "a.csv", "a.v1", "a.CSV")] == ["a.csv", "a.csv", "a.v1.csv", "a.CSV"]

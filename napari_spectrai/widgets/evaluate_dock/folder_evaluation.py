@@ -11,6 +11,7 @@ from magicgui.widgets import ComboBox, Container, FileEdit, PushButton
 from napari.viewer import Viewer
 
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.files import ending
 from napari_spectrai.runs import prepare_folder_evaluation
 from napari_spectrai.runs.result_table import SCORES, Row, columns_of, read_rows, write_rows
 from napari_spectrai.widgets.dock import message, rows, text
@@ -84,7 +85,7 @@ class FolderEvaluation(Container[Any]):
 
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV."""
-        return write_rows(self.rows, Path(path).with_suffix(".csv"))
+        return write_rows(self.rows, ending(path, ".csv"))
 
     def _ask(self) -> None:
         ask_and_save(self.save, self._problem, caption="Scores", name=SCORES, parent=self.native)

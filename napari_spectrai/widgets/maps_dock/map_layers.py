@@ -9,6 +9,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap
 from napari.viewer import Viewer
 
+from napari_spectrai.labels import Colour
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.mapping import MapKind, Maps
 from napari_spectrai.mapping.kind import Doubles
@@ -74,12 +75,19 @@ def _image(
     return layer
 
 
+def _rgba(colour: str) -> Colour:
+    red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    return red, green, blue, 1.0
+
+
 def _labels(viewer: Viewer, values: Doubles, result: Maps, name: str, about: dict[str, Any], frame: LayerFrame) -> Labels:
     """Show numbers of classes as labels with names, 0 where there is none."""
     first = 1 if about["kind"] == "library" else 0  # library spectra are numbered from 0
     numbers = np.where(np.isfinite(values), np.nan_to_num(values) + first, 0).astype(np.int32)
     names = [] if result.curves is None else [str(one) for one in result.curves.metadata.get(NAMES, ())]
-    labels = SpectralLabels(numbers, dict(enumerate(names, 1)), name=name)
+    # as their curves in the dock; the many spectra of a library keep napari's colours
+    colours = {value: _rgba(CYCLE[(value - 1) % len(CYCLE)]) for value in range(1, len(names) + 1)} if first == 0 else {}
+    labels = SpectralLabels(numbers, dict(enumerate(names, 1)), colours, name=name)
     options = label_options(labels)
     layer = _known(viewer, name, about, Labels)
     if layer is not None:

@@ -11,6 +11,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
 
+from napari_spectrai.files import ending
 from napari_spectrai.mapping import Maps
 from napari_spectrai.mapping.files import write_curves, write_rows
 from napari_spectrai.mapping.kind import Row
@@ -24,6 +25,8 @@ MOST_ROWS = 8
 """Rows of the table that are shown at once."""
 MOST_CURVES = 12
 _DIGITS = 4
+_HEAD_MARGIN = 12
+"""Pixels beside the words of a head."""
 
 
 class RowTable(Container[Any]):
@@ -37,6 +40,7 @@ class RowTable(Container[Any]):
         self.table.setToolTip(f"{what}; a click on a head sorts")
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
+        self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
         self.table.setAccessibleName(what)
         self.native.layout().addWidget(self.table)
 
@@ -51,12 +55,22 @@ class RowTable(Container[Any]):
         for number, row in enumerate(rows):
             for place, name in enumerate(columns):
                 self.table.setItem(number, place, _item(row.get(name)))
-        self.table.resizeColumnsToContents()
+        self._fit_columns()
         self.table.setSortingEnabled(True)
-        height = self.table.horizontalHeader().sizeHint().height() + self.table.verticalHeader().defaultSectionSize() * min(
-            len(rows), MOST_ROWS
-        )
+        height = self.table.horizontalHeader().height() + self.table.verticalHeader().defaultSectionSize() * min(len(rows), MOST_ROWS)
         self.table.setFixedHeight(height + 20)
+
+    def _fit_columns(self) -> None:
+        """Make columns as wide as their contents; heads of several words take several lines."""
+        self.table.resizeColumnsToContents()
+        header = self.table.horizontalHeader()
+        metrics, lines = header.fontMetrics(), 1
+        for place in range(self.table.columnCount()):
+            words = self.table.horizontalHeaderItem(place).text().split()
+            needed = max((metrics.horizontalAdvance(word) for word in words), default=0) + _HEAD_MARGIN
+            self.table.setColumnWidth(place, max(self.table.sizeHintForColumn(place), needed))
+            lines = max(lines, len(words))
+        header.setFixedHeight(lines * metrics.lineSpacing() + 8)
 
 
 def _item(value: Any) -> QTableWidgetItem:
@@ -117,12 +131,12 @@ class ResultView(Container[Any]):
     def save_table(self, path: str | Path) -> None:
         """Write the table as CSV."""
         if self.result is not None:
-            write_rows(self.result.table, Path(path).with_suffix(".csv"))
+            write_rows(self.result.table, ending(path, ".csv"))
 
     def save_curves(self, path: str | Path) -> None:
         """Write the spectra of the components as CSV."""
         if self.result is not None and self.result.curves is not None:
-            write_curves(self.result.curves, Path(path).with_suffix(".csv"))
+            write_curves(self.result.curves, ending(path, ".csv"))
 
     def _ask(self, caption: str, save: Any) -> None:
         path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption=caption, filter="Tables (*.csv)", parent=self.native)

@@ -7,6 +7,7 @@ from typing import Any
 
 from magicgui.widgets import Container, PushButton
 
+from napari_spectrai.files import ending
 from napari_spectrai.runs.result_table import NAME, Row, columns_of, write_rows
 from napari_spectrai.widgets.dock import message
 from napari_spectrai.widgets.maps_dock.result_view import RowTable
@@ -38,7 +39,7 @@ class FileTable(Container[Any]):
 
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV."""
-        return write_rows(self.rows, Path(path).with_suffix(".csv"))
+        return write_rows(self.rows, ending(path, ".csv"))
 
     def _ask(self) -> None:
         ask_and_save(self.save, self._problem, caption="Table", name=NAME, parent=self.native)

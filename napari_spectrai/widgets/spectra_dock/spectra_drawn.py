@@ -39,6 +39,7 @@ _APART = 0.025
 _ABOVE = 0.25
 """Space above the curves for labels, as a share of their range."""
 NOTHING = "Tick a layer above to see its mean spectrum."
+HIDDEN = "The ticked layers are hidden; show one in the list of layers."
 
 
 class SpectraDrawn:
@@ -183,8 +184,9 @@ class SpectraDrawn:
         )
         if self._other.visible and not self._other.names():
             self._other.visible = False
-        unticked = spectral_layers(self._viewer) and not self._chips.drawn()
-        self.labels.hint(NOTHING if unticked and not self._plot.names() else "")
+        nothing = spectral_layers(self._viewer) and not self._chips.drawn() and not self._plot.names()
+        ticked = any(chip.value for chip in self._chips.of.values())
+        self.labels.hint("" if not nothing else HIDDEN if ticked else NOTHING)
         self._label_peaks()
 
     def _label_peaks(self) -> None:
