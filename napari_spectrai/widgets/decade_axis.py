@@ -8,8 +8,18 @@ import pyqtgraph as pg
 
 _LABEL = 15
 """Height in pixels that the number of a tick takes."""
+_LONGEST = 6
+"""Letters of the longest number on a vertical axis; a longer one would lie over the title."""
 _MOST_DECADES = 6
 """Largest number of decades labelled on the axis of a low plot."""
+
+
+def short_number(value: float) -> str:
+    """Return a number with up to three digits, and a power of ten where that is shorter: ``2e-4``, ``1.25e6``, ``310``."""
+    plain, power = f"{value:.3g}", f"{value:.2e}"
+    digits, _, exponent = power.partition("e")
+    power = f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return plain if "e" not in plain and len(plain) <= len(power) else power
 
 
 class LowAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
@@ -24,6 +34,11 @@ class LowAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         every = math.ceil(len(places) * _LABEL / max(size, 1))
         first = next((number for number, place in enumerate(places) if round(place / spacing) % every == 0), 0)
         return [(spacing * every, list(places)[first::every])]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
+        """Return the texts of ticks, short enough for a title beside them."""
+        texts = super().tickStrings(values, scale, spacing)
+        return texts if all(len(text) <= _LONGEST for text in texts) else [short_number(value * scale) for value in values]
 
 
 class DecadeAxis(LowAxis):
@@ -42,7 +57,10 @@ class DecadeAxis(LowAxis):
         """Return the texts of ticks."""
         if not self.logMode:
             return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
-        return [f"{10**value:,.0f}" if 3 <= value < 6 else f"{10**value:.3g}" for value in values]
+        return [
+            f"{10**value:,.0f}" if 3 <= value < 6 else f"{10**value:.3g}" if -3 <= value < 6 else short_number(10**value)
+            for value in values
+        ]
 
 
 class WholeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QRect, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QPushButton
 
 from napari_spectrai.files import write_text
 from napari_spectrai.widgets import fold_state
@@ -16,6 +16,8 @@ FILE = "docks.json"
 """Name of the file, in the folder of the state of the folds."""
 _QUIET = 400
 """Milliseconds without a change after which the place of a dock is saved."""
+_CROSS = "QTitleBarCloseButton"
+"""Name that napari gives to the button which closes a dock."""
 _AREAS = {
     "left": Qt.DockWidgetArea.LeftDockWidgetArea, "right": Qt.DockWidgetArea.RightDockWidgetArea,
     "top": Qt.DockWidgetArea.TopDockWidgetArea, "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
@@ -84,6 +86,18 @@ class PlaceKeeper(QObject):
         holder.dockLocationChanged.connect(self._wait)
         holder.topLevelChanged.connect(self._wait)
         holder.visibilityChanged.connect(self._wait)
+        self._closes: Any = None
+        self._follow_cross()
+
+    def _follow_cross(self) -> None:
+        """Notice a click on the cross, after which napari deletes the holder; a dock that a script removes is not remembered as closed."""
+        cross = self.parent().findChild(QPushButton, _CROSS)
+        if cross is not None and cross is not self._closes:  # napari makes a new title bar where the dock is moved
+            self._closes = cross
+            cross.clicked.connect(self._on_cross)
+
+    def _on_cross(self, _: Any = None) -> None:
+        remember(self._name, closed=True)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Filter the events of the dock."""
@@ -95,11 +109,14 @@ class PlaceKeeper(QObject):
         self._later.start()
 
     def _save(self) -> None:
+        self._follow_cross()
         holder = self.parent()
         window = holder.parent() if isinstance(holder, QDockWidget) else None
         if (
             not isinstance(holder, QDockWidget) or not isinstance(window, QMainWindow) or not window.isVisible()
         ):  # the window is being closed
+            return
+        if not holder.isFloating() and window.dockWidgetArea(holder) == Qt.DockWidgetArea.NoDockWidgetArea:  # taken out of the window
             return
         changed: dict[str, Any] = {"closed": holder.isHidden()}
         if holder.isVisible():

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QPushButton
 
 from napari_spectrai import as_cube
 from napari_spectrai.summary import mean_spectrum
 from napari_spectrai.widgets import whole_view
 from napari_spectrai.widgets.arrangement import holder_of
 from napari_spectrai.widgets.dock import Dock, opened
-from napari_spectrai.widgets.dock_memory import FILE, recalled, remember, size_of
+from napari_spectrai.widgets.dock_memory import FILE, PlaceKeeper, recalled, remember, size_of
 from napari_spectrai.widgets.layers import add_cube
 
 
@@ -79,6 +80,19 @@ def test_spectra_that_a_person_has_closed_does_not_come_back(shown, accompanied,
     opened(shown, "Evaluate")
     qtbot.wait(100)
     assert spectra_holder(shown).isHidden()
+
+
+@pytest.mark.parametrize("by_script", [True, False])
+def test_a_dock_is_remembered_as_closed_by_its_cross_and_not_by_a_script(shown, qtbot, by_script):
+    spectra = opened(shown, "Spectra")
+    holder, _ = holder_of(spectra.column)
+    qtbot.waitUntil(lambda: recalled("Spectra").get("closed") is False, timeout=600_000)
+    if by_script:
+        shown.window.remove_dock_widget(spectra.column)
+        holder.findChild(PlaceKeeper)._save()  # before the event loop deletes it
+    else:
+        holder.findChild(QPushButton, "QTitleBarCloseButton").click()
+    assert recalled("Spectra")["closed"] is not by_script
 
 
 def test_a_dock_returns_to_where_it_was_left(shown, qtbot):

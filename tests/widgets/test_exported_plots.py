@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QImage
 
+from napari_spectrai.widgets.decade_axis import DecadeAxis, LowAxis, short_number
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.plot_pictures import PRINTED
 
@@ -81,3 +82,16 @@ def test_a_saved_picture_is_large_enough_for_print_and_shows_no_tools(plot, tmp_
     assert one == other
     assert plot._line.isVisible()
     assert plot._range.isVisible()
+
+
+def test_numbers_of_vertical_axes_neither_overlap_nor_reach_the_title(qapp):
+    for axis in (LowAxis("left"), DecadeAxis("left")):
+        for high in (6, 0.0004, 123456.7):
+            for size in (12, 30, 120, 400):
+                (_, places), *_ = axis.tickValues(0, high, size)
+                assert len(places) * 15 <= max(size, 15)
+                assert all(len(text) <= 6 for text in axis.tickStrings(list(places), 1.0, high / 5))
+    assert [short_number(value) for value in (0.0002, 310, 1.25e6, -4e-5, 0)] == ["2e-4", "310", "1.25e6", "-4e-5", "0"]
+    logarithmic = DecadeAxis("left")
+    logarithmic.setLogMode(True)
+    assert logarithmic.tickStrings([-4, -3.699, -2, 0, 3], 1.0, 1.0) == ["1e-4", "2e-4", "0.01", "1", "1,000"]

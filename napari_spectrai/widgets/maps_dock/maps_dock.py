@@ -199,7 +199,7 @@ class MapsDock(LayerDock):
         self.form.show_problems(found)
         asked = "" if self.layer is None else undecided(self.layer)
         missing = next((problem.message for problem in found if problem.path == GIVEN), "")
-        say(self._problem, f"{asked} in the dock Spectra." if asked else missing)
+        say(self._problem, f"{asked} in the Spectra dock." if asked else missing)
         say(self._remarks, "")
         self.work.start.enabled = read is not None and not asked and not self.work.busy
         self._draw_range()
