@@ -56,7 +56,7 @@ class DecadeAxis(LowAxis):
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
         """Return the texts of ticks."""
         if not self.logMode:
-            return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
+            return super().tickStrings(values, scale, spacing)
         return [
             f"{10**value:,.0f}" if 3 <= value < 6 else f"{10**value:.3g}" if -3 <= value < 6 else short_number(10**value)
             for value in values

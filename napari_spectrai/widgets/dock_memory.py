@@ -86,12 +86,12 @@ class PlaceKeeper(QObject):
         holder.dockLocationChanged.connect(self._wait)
         holder.topLevelChanged.connect(self._wait)
         holder.visibilityChanged.connect(self._wait)
-        self._closes: Any = None
+        self._holder, self._closes = holder, None
         self._follow_cross()
 
     def _follow_cross(self) -> None:
         """Notice a click on the cross, after which napari deletes the holder; a dock that a script removes is not remembered as closed."""
-        cross = self.parent().findChild(QPushButton, _CROSS)
+        cross: Any = self._holder.findChild(QPushButton, _CROSS)
         if cross is not None and cross is not self._closes:  # napari makes a new title bar where the dock is moved
             self._closes = cross
             cross.clicked.connect(self._on_cross)
