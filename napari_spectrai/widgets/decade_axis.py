@@ -36,7 +36,7 @@ class LowAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         return [(spacing * every, list(places)[first::every])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
-        """Return the texts of ticks, short enough for a title beside them."""
+        """Return the texts of ticks, short enough for a title next to them."""
         texts = super().tickStrings(values, scale, spacing)
         return texts if all(len(text) <= _LONGEST for text in texts) else [short_number(value * scale) for value in values]
 

@@ -1,4 +1,4 @@
-"""Save a layer with all that is known of it: napari's own dialog begins with formats that keep the numbers alone."""
+"""Save a layer with all that is known of it: napari's own dialog offers formats first that keep the numbers alone."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ MOST_ROWS = 8
 MOST_CURVES = 12
 _DIGITS = 4
 _HEAD_MARGIN = 12
-"""Pixels beside the words of a head."""
+"""Pixels around the words of a head."""
 
 
 class RowTable(Container[Any]):
