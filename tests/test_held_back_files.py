@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import h5py
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import tifffile
 from scipy.io import savemat
 
 from napari_spectrai import SpectralAxis, read
-from napari_spectrai.io import SpectralWarning
+from napari_spectrai.io import SpectralWarning, UnreadableError
 from napari_spectrai.io.titles import from_labels
 
 quiet = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
@@ -254,3 +256,33 @@ def test_of_three_axes_in_nm_the_spectral_one_is_a_guess(tmp_path):
             group[name].attrs["units"] = "nm"
     with pytest.warns(SpectralWarning, match="does not say which dimension holds the bands; 2 is taken"):
         read(tmp_path / "a.nxs")
+
+
+@pytest.mark.parametrize("kind", ["attribute", "data set", "behind a block"])
+def test_a_text_of_hdf5_that_claims_to_be_longer_than_it_is(kind, tmp_path):
+    """The library would read gigabytes beyond its memory."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", userblock_size=512 if "block" in kind else 0) as file:
+        file["data"] = CUBE
+        if kind == "data set":
+            file["wavelength"] = np.array(["410.123456 nm"] * 8, dtype=h5py.string_dtype())
+        else:
+            file["data"].attrs["name"] = "a name of some length"
+    whole = bytearray(path.read_bytes())
+    heap = whole.index(b"GCOL") - (512 if "block" in kind else 0)
+    place = whole.index(struct.pack("<Q", heap)) - 4
+    whole[place : place + 4] = struct.pack("<I", 0xFFFFFF00)
+    path.write_bytes(whole)
+    with pytest.raises(UnreadableError, match="claims 4,294,967,040 characters, and .* are stored"):
+        read(path)
+
+
+def test_a_type_of_hdf5_that_is_neither_a_list_nor_a_text_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = CUBE
+        file["data"].attrs["name"] = "a name of some length"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"\x19\x01\x01\x00\x10", b"\x19\x36\x01\x00\x10", 1))
+    with pytest.raises(UnreadableError, match="the type of the attribute 'name' of data is none"):
+        read(path)
