@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import h5py
 import numpy as np
 import pytest
@@ -179,8 +181,10 @@ def test_scales_and_ground_of_a_geotiff(tmp_path):
         cube = read(geotiff(tmp_path / "a.tif", *scaled, tags=tags))
         np.testing.assert_allclose(np.asarray(cube.data), CUBE * 1e-4 - 0.1, rtol=1e-4, atol=1e-6)
         assert (cube.pixel_size, cube.pixel_unit) == (((20.0, 30.0), "m") if projected else (None, "pixel"))
-    with pytest.warns(SpectralWarning, match="scales of their own"):
-        np.testing.assert_array_equal(np.asarray(read(geotiff(tmp_path / "b.tif", ("SCALE", "scale", range(12)))).data), CUBE)
+    for planar in ("separate", "contig"):
+        with pytest.warns(SpectralWarning, match="scales of their own, which are applied"):
+            cube = read(geotiff(tmp_path / "b.tif", ("SCALE", "scale", range(12)), planar=planar))
+        np.testing.assert_allclose(np.asarray(cube.data), CUBE * np.arange(12))
     with pytest.warns(SpectralWarning, match="damaged and not used"):
         read(geotiff(tmp_path / "c.tif", text="<GDALMetadata><Item"))
 
@@ -191,6 +195,15 @@ def test_wavelengths_of_the_metadata_next_to_an_image(image, beside, tmp_path):
     centres = [f"<bandID><wavelengthCenterOfBand>{w}</wavelengthCenterOfBand></bandID>" for w in WAVE]
     (tmp_path / beside).write_text(f'<a xmlns="http://x"><bandCharacterisation>{"".join(centres)}</bandCharacterisation></a>')
     np.testing.assert_allclose(read(geotiff(tmp_path / image)).axis.values, WAVE)
+    for gains, warns in (([1e-4] * 12, False), (range(1, 13), True)):
+        said = [
+            one.replace("</bandID>", f"<GainOfBand>{g}</GainOfBand><OffsetOfBand>0</OffsetOfBand></bandID>")
+            for one, g in zip(centres, gains, strict=True)
+        ]
+        (tmp_path / beside).write_text(f"<a>{''.join(said)}</a>")
+        with pytest.warns(SpectralWarning, match="which are applied") if warns else nullcontext():
+            cube = read(tmp_path / image)
+        np.testing.assert_allclose(np.asarray(cube.data), CUBE * (np.arange(1, 13) if warns else 1))
     for text, count in (("<a>", 0), (f"<a>{''.join(centres[:5])}</a>", 5)):
         (tmp_path / beside).write_text(text)
         with pytest.warns(SpectralWarning, match=f"names {count} wavelengths for its 12 bands; they are numbered"):

@@ -170,13 +170,15 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
     return lazy.map_blocks(unpack, dtype=exact)
 
 
-def scaled_bands(data: Any, factors: Any, offsets: Any) -> Any:
-    """Return values times the factor of their band, in the last dimension, plus its offset, lazily."""
+def scaled_bands(data: Any, factors: Any, offsets: Any, place: int = -1) -> Any:
+    """Return values times the factor of their band, which lies along dimension `place`, plus its offset, lazily."""
     import dask.array as da
 
     lazy = data if isinstance(data, da.Array) else da.from_array(data, chunks="auto", asarray=False, name=False)
     exact = np.result_type(lazy.dtype, np.float32)
-    return lazy.astype(exact) * np.asarray(factors, exact) + np.asarray(offsets, exact)
+    along = [1] * lazy.ndim
+    along[place] = -1
+    return lazy.astype(exact) * np.asarray(factors, exact).reshape(along) + np.asarray(offsets, exact).reshape(along)
 
 
 PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")

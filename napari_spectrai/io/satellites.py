@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.found import positions, warn
+from napari_spectrai.io.found import positions, scaled_bands, unpacked, warn
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.io.xml_text import plain_xml
 from napari_spectrai.remedies import give
+
+FloatList = npt.NDArray[np.float64]
 
 _LARGEST = 2**26
 _PRISMA = re.compile(r"/(VNIR|SWIR)_Cube$")
@@ -40,8 +43,23 @@ def prisma_scale(name: str, attributes: Mapping[str, Any]) -> tuple[float, float
     return (1 / divisor, -offset) if "_L1" in name and np.isfinite([divisor, offset]).all() and divisor > 0 else (1.0, 0.0)
 
 
-def tiff_bands(path: Path, text: str, count: int) -> tuple[SpectralAxis | None, float, float]:
-    """Return the axis of a GeoTIFF and the factor and offset of its values: by GDAL's metadata in it, else by the metadata next to it."""
+@dataclass(frozen=True, slots=True)
+class TiffBands:
+    """What is known of the bands of a GeoTIFF: their axis, and the factors and offsets of their values, one for all or one for each."""
+
+    axis: SpectralAxis | None = None
+    factors: tuple[float, ...] = (1.0,)
+    offsets: tuple[float, ...] = (0.0,)
+
+    def scaled(self, data: Any, place: int, missing: float | None) -> Any:
+        """Return stored values in the scale of their bands, which lie along dimension `place`."""
+        if len(set(self.factors)) == len(set(self.offsets)) == 1:
+            return unpacked(data, factor=self.factors[0], offset=self.offsets[0], missing=missing)
+        return scaled_bands(unpacked(data, missing=missing), self.factors, self.offsets, place)
+
+
+def tiff_bands(path: Path, text: str, count: int) -> TiffBands:
+    """Return what GDAL's metadata in a GeoTIFF say of its bands, or the metadata next to it."""
     bands: dict[str, list[str]] = {}
     try:
         bands = gdal_bands(text, count) if text else {}
@@ -53,27 +71,42 @@ def tiff_bands(path: Path, text: str, count: int) -> tuple[SpectralAxis | None, 
         axis = positions(path, values, bands["unit"][0] if len(bands["unit"]) == 1 else "", quantity="wavelength")
     elif named := bands.get("wavelength") or bands.get("name"):
         axis = from_labels(named, path)
-    axis = axis or _of_companion(path, count)
-    factor, offset = (_numbers(bands.get(key, [])) for key in ("scale", "offset"))
-    alike = all(one is None or (one == one[0]).all() for one in (factor, offset))
-    if not alike:
-        warn(path, "its bands have scales of their own (GDAL), which are not applied")
-    return axis, float(factor[0]) if factor is not None and alike else 1.0, float(offset[0]) if offset is not None and alike else 0.0
+    factors, offsets = (_numbers(bands.get(key, [])) for key in ("scale", "offset"))
+    found = TiffBands(axis, *_all(factors, offsets, count))
+    if axis is None and (beside := _of_companion(path, count)) is not None:
+        found = replace(found, axis=beside.axis) if len(beside.factors) == 1 else beside
+    if len({*found.factors}) > 1 or len({*found.offsets}) > 1:
+        warn(path, "its bands have scales of their own, which are applied: the values are those stored × scale + offset")
+    return found
 
 
-def _of_companion(path: Path, count: int) -> SpectralAxis | None:
-    """Return the axis that the metadata next to an image of EnMAP or DESIS give."""
+def _all(factors: FloatList | None, offsets: FloatList | None, count: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return factors and offsets of as many bands, 1 and 0 where none are known."""
+    given = (np.ones(count) if factors is None else factors, np.zeros(count) if offsets is None else offsets)
+    return tuple(given[0].tolist()), tuple(given[1].tolist())
+
+
+def _of_companion(path: Path, count: int) -> TiffBands | None:
+    """Return what the metadata next to an image of EnMAP or DESIS say of its bands.
+
+    Their gains count where those of the bands differ, so that spectra keep their shape; one factor for all is left to the user.
+    """
     other = companion(path)
     if other is None:
         return None
     try:
-        centres = wavelengths_of(other)
+        found = _characterised(other)
     except (ET.ParseError, ValueError, OSError):
-        centres = []
-    if len(centres) == count:
-        return SpectralAxis(np.array(centres), "nm")
-    warn(path, f"{other.name} next to it names {len(centres)} wavelengths for its {count} bands; they are numbered; {give('axis')}")
-    return None
+        found = {}
+    centres = found.get("wavelengthcenterofband", [])
+    if len(centres) != count:
+        warn(path, f"{other.name} next to it names {len(centres)} wavelengths for its {count} bands; they are numbered; {give('axis')}")
+        return None
+    gains, offsets = (found.get(key, []) for key in ("gainofband", "offsetofband"))
+    axis = SpectralAxis(np.array(centres), "nm")
+    if len(gains) != count or len(offsets) not in (0, count) or (len({*gains}) == 1 and len({*offsets}) <= 1):
+        return TiffBands(axis)
+    return TiffBands(axis, tuple(gains), tuple(offsets or [0.0] * count))
 
 
 def _numbers(words: Sequence[str]) -> npt.NDArray[np.float64] | None:
@@ -91,13 +124,16 @@ def companion(path: Path) -> Path | None:
     return next((other for other in path.parent.iterdir() if other.stem == stem and other.suffix.lower() == ".xml"), None)
 
 
-def wavelengths_of(xml: Path) -> list[float]:
-    """Return the centres of the bands in nm from metadata of EnMAP or DESIS."""
+def _characterised(xml: Path) -> dict[str, list[float]]:
+    """Return the numbers that metadata of EnMAP or DESIS give for each band, by the names of their elements in lower case."""
+    found: dict[str, list[float]] = {}
     if xml.stat().st_size > _LARGEST:
-        return []
-    root = plain_xml(xml.read_text("utf-8", "replace"))
-    found = [element.text for element in root.iter() if element.tag.rpartition("}")[2] == "wavelengthCenterOfBand"]
-    return [float(words) for words in found if words]
+        return found
+    for element in plain_xml(xml.read_text("utf-8", "replace")).iter():
+        name = element.tag.rpartition("}")[2].casefold()
+        if name.endswith("ofband") and element.text:
+            found.setdefault(name, []).append(float(element.text))
+    return found
 
 
 def gdal_bands(text: str, count: int) -> dict[str, list[str]]:

@@ -20,10 +20,10 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit what is pending
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, unpacked, warn
+from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, warn
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
-from napari_spectrai.io.satellites import tiff_bands
+from napari_spectrai.io.satellites import TiffBands, tiff_bands
 from napari_spectrai.io.titles import from_labels, of_hyperstack, of_pages
 
 _NAMES = {"Z": "z", "T": "time"}
@@ -103,12 +103,13 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         place, sure = spectral_dimension(path, axes)
         axis, size, unit = _said(path, file, series, data.shape, place)
         metadata = _planes(axes, place, _steps(file))
-        missing, factor, offset = _missing(series), 1.0, 0.0
+        missing, bands = _missing(series), TiffBands()
         if not (file.is_lsm or file.is_imagej):
-            axis, factor, offset = tiff_bands(path, _gdal(series), data.shape[place])
-            axis = of_pages(series.pages, path) if axis is None and len(series.pages) == data.shape[place] else axis
+            bands = tiff_bands(path, _gdal(series), data.shape[place])
+            by_page = bands.axis is None and len(series.pages) == data.shape[place]
+            axis = of_pages(series.pages, path) if by_page else bands.axis
             size, unit = _of_ground(series)
-        data = unpacked(data, factor=factor, offset=offset, missing=missing)
+        data = bands.scaled(data, place, missing)
     return RawArray(
         data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name, metadata=metadata
     )
