@@ -80,6 +80,9 @@ _CLOSED: dict[str, tuple[tuple[str, ...], bytes]] = {
 """Files of instruments that are known and not read, by their suffixes and first bytes."""
 
 
+_ARCHIVES = (".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar")
+
+
 def _starts(path: Path, magic: bytes) -> bool:
     try:
         with path.open("rb") as file:
@@ -175,6 +178,8 @@ def _unknown(path: Path) -> NoReturn:
         raise ValueError(
             f"{path}: no reader for {kind}, whose layout is not published; export it as text, which is read with its positions"
         )
+    if suffix in _ARCHIVES:
+        raise ValueError(f"{path}: {suffix} is an archive; unpack it, and open what is in it")
     suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
     raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
 

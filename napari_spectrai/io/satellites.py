@@ -73,8 +73,8 @@ def tiff_bands(path: Path, text: str, count: int) -> TiffBands:
         axis = from_labels(named, path)
     factors, offsets = (_numbers(bands.get(key, [])) for key in ("scale", "offset"))
     found = TiffBands(axis, *_all(factors, offsets, count))
-    if axis is None and (beside := _of_companion(path, count)) is not None:
-        found = replace(found, axis=beside.axis) if len(beside.factors) == 1 else beside
+    if axis is None and (other := _of_companion(path, count)) is not None:
+        found = replace(found, axis=other.axis) if len(other.factors) == 1 else other
     if len({*found.factors}) > 1 or len({*found.offsets}) > 1:
         warn(path, "its bands have scales of their own, which are applied: the values are those stored × scale + offset")
     return found
