@@ -55,7 +55,7 @@ def refuse_special(path: str | Path) -> None:
     except OSError:  # whoever opens it says what is wrong
         return
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise ValueError(f"{path} is a device or a pipe and no file; remove it, or choose a file")
+        raise ValueError(f"{path} is a device or a pipe and no file; choose a file, or save in one what it gives")
 
 
 def read_document(path: str | Path) -> str:

@@ -57,19 +57,19 @@ _WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters"
 _QUANTITY_WORDS = (
     (
         re.compile(
-            r"raman|wave\s?numb|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda|волнов\w+ числ|波[数數]|拉曼|ラマン"
+            r"raman|wave?\s?num|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda|волнов\w+ числ|波[数數]|拉曼|ラマン"
         ),
         "wavenumber",
     ),
     (
         re.compile(
-            r"wave\s?len|\bwvl?\b|\bwl\b|\blist cw\b|\blambda\b|λ|wellenl|longueur d.onde|longitud de onda|lunghezza d.onda"
+            r"wave?\s?len|\bwvls?\b|\bwls?\b|\blist cw\b|\blam(?:bda)?s?\b|λ|wellenl|longueurs? d?.?onde|longitud de onda|lunghezza d.onda"
             r"|comprimento de onda|golflengte|våglängd|bølgel|długość fali|vlnov|длин\w+ волн|波[长長]"
         ),
         "wavelength",
     ),
     (re.compile(r"\benergy\b|\benergie"), "energy"),
-    (re.compile(r"\bmass(?:es)?\b|\bm\s*/?\s*z\b"), "mass"),
+    (re.compile(r"\bmass(?:es)?\b|\bm\s*/?\s*zs?\b"), "mass"),
 )
 
 

@@ -150,6 +150,34 @@ def test_a_unit_that_values_make_unlikely_is_mentioned(factor, unit, other, tmp_
         read(envi(tmp_path, {"wavelength": listed, "wavelength units": unit}))
 
 
+def test_a_library_a_tiff_and_compressed_values_of_envi(tmp_path):
+    """A library is an image of one band whose samples are bands; a header may describe a TIFF."""
+    path = envi(
+        tmp_path, NM | {"samples": 8, "lines": 30, "bands": 1, "file type": "ENVI Spectral Library", "spectra names": "{" + "a," * 30 + "}"}
+    )
+    cube = read(path)
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE.transpose(2, 0, 1).reshape(30, 8))
+    assert (cube.axis, cube.metadata["labels"]) == (SpectralAxis(WAVE, "nm"), ["a"] * 30)
+    path = envi(tmp_path, NM | {"file compression": 1})
+    with pytest.raises(UnreadableError, match="its values are compressed"):
+        read(path)
+    path = envi(tmp_path, NM | {"file type": "TIFF"})
+    path.with_suffix(".img").unlink()
+    tifffile.imwrite(path.with_suffix(".tif"), CUBE.transpose(2, 0, 1), photometric="minisblack", metadata=None)
+    cube = read(path)
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+    assert cube.axis == SpectralAxis(WAVE, "nm")
+    path.write_text(path.read_text().replace("lines = 5", "lines = 4"))
+    with pytest.raises(UnreadableError, match="its header describes one of"):
+        read(path)
+
+
+@pytest.mark.parametrize("listed", ["{a, b, c, d, e, f, g, h}", "{nan, 500, 600, 700, 800, 900, 1000, 1100}"])
+def test_wavelengths_of_envi_that_are_no_numbers_are_left_out_with_a_warning(listed, tmp_path):
+    with pytest.warns(SpectralWarning, match="not all numbers; the bands are numbered"):
+        assert read(envi(tmp_path, {"wavelength": listed, "samples": "6 ; wide"})).axis == SpectralAxis.bands(8)
+
+
 # ------------------------------------------------------------------ names
 
 

@@ -178,6 +178,12 @@ def test_what_is_known_of_each_spectrum_in_tables_of_orange(tmp_path):
     np.testing.assert_allclose(cube.axis.values, WAVE)
 
 
+def test_positions_repeated_before_each_spectrum_and_errors_behind_it_are_no_spectra(tmp_path):
+    np.testing.assert_allclose(opened(tmp_path, "X,Y,X,Y\n" + table(WAVE, S[0], WAVE, S[1])).data, S[:2])
+    np.testing.assert_allclose(opened(tmp_path, "x y dy\n" + table(WAVE, S[0], S[1], mark=" ")).data, S[:1])
+    np.testing.assert_allclose(opened(tmp_path, "Wavelength (nm),T\n" + table(WAVE, [f"{v}%" for v in S[0]])).data, S[:1])
+
+
 def test_titles_of_r_and_of_witec(tmp_path):
     rows = "\n".join([" ".join(f'"X{w}"' for w in WAVE), *(f'"leaf {n}" ' + " ".join(map(str, S[n])) for n in range(12))])
     cube = opened(tmp_path, rows)

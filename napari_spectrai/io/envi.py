@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from napari_spectrai.io.envi_fields import number_of, numbers_of, parse, parts_o
 from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, positions, scaled_bands, unpacked, warn
 from napari_spectrai.io.titles import from_labels
-from napari_spectrai.notices import say_note
+from napari_spectrai.notices import noting, say_note
 from napari_spectrai.placement import placed
 from napari_spectrai.remedies import give
 from napari_spectrai.units import unit_of
@@ -91,17 +92,49 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
     order = _byte_order(fields)
     shape = [whole(fields, name) for name in _ORDERS[interleave]]
-    data: Any = mapped(_values(path, header, fields), order + _TYPES[code], shape, whole(fields, "header offset", 0))
+    if fields.get("file compression", "0").strip() not in ("0", ""):
+        raise ValueError("its values are compressed, which is not read; save it without compression")
+    values = _values(path, header, fields)
+    if _starts_as_tiff(values) and not whole(fields, "header offset", 0):
+        return _of_tiff(path, values, fields)
+    data: Any = mapped(values, order + _TYPES[code], shape, whole(fields, "header offset", 0))
     place = _ORDERS[interleave].index("bands")
     ignore, divisor = number_of(path, fields, "data ignore value"), number_of(path, fields, "reflectance scale factor")
     data = unpacked(np.moveaxis(data, place, -1), divisor=divisor or 1.0, missing=ignore)
     data = _in_scale(path, data, fields, shape[place])
+    if "spectral library" in fields.get("file type", "").casefold() and shape[place] == 1:
+        return _library(path, data[..., 0], fields)
     size, unit = _pixel(fields)
     return RawArray(
         data[0] if "set of spectra" in fields else data, axis=_axis(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
         name=fields.get("description", "").strip("{} ") if fields.get("written by") == _OURS else "",
         metadata=_metadata(path, fields, shape[place]),
     )  # fmt: skip
+
+
+def _library(path: Path, data: Any, fields: dict[str, str]) -> RawArray:
+    """Return a library of spectra, which ENVI stores as the lines of an image of one band, with their names."""
+    names = parts_of(fields.get("spectra names", ""))
+    labels = {"labels": names} if len(names) == data.shape[0] else {}
+    return RawArray(data, axis=_axis(path, fields, data.shape[1]), metadata=labels)
+
+
+def _starts_as_tiff(values: Path) -> bool:
+    with values.open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def _of_tiff(path: Path, values: Path, fields: dict[str, str]) -> RawArray:
+    """Return the image of a TIFF that a header describes, with the positions of the header."""
+    from napari_spectrai.io import tiff
+
+    with noting():  # what the image alone leaves open
+        found = tiff.read(values)
+    shape = tuple(whole(fields, name) for name in ("lines", "samples", "bands"))
+    data = np.moveaxis(found.data, found.spectral, -1)
+    if tuple(data.shape) != shape:
+        raise ValueError(f"{values.name} holds an image of {'×'.join(map(str, data.shape))}, and its header describes one of {shape}")
+    return replace(found, data=data, spectral=-1, sure=True, axis=_axis(path, fields, shape[2]) or found.axis)
 
 
 def _byte_order(fields: dict[str, str]) -> str:
@@ -132,12 +165,18 @@ def _is_hamamatsu(path: Path) -> bool:
 
 
 def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None:
-    values = numbers_of(fields.get("wavelength", ""))
+    try:
+        values = numbers_of(fields.get("wavelength", ""))
+    except ValueError:
+        values = [np.nan]
     unit = fields.get("wavelength units", "").strip()
     if not values:
         names = parts_of(fields.get("band names", ""))
         named = from_labels([f"{name} {unit}" if unit and _PLAIN.fullmatch(name) else name for name in names], path)
         return named if named is not None and len(named) == bands else None
+    if not np.isfinite(values).all():
+        warn(path, f"its wavelengths are not all numbers; the bands are numbered. If they are known {give('axis')}")
+        return None
     if len(values) != bands:
         warn(path, f"its header lists {len(values)} wavelengths for {bands} bands; none is used. If they are known {give('axis')}")
         return None

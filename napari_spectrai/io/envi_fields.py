@@ -93,7 +93,7 @@ def whole(fields: dict[str, str], name: str, default: int | None = None) -> int:
     if name not in fields:
         raise ValueError(f"its header says nothing of {name!r}")
     try:
-        number = int(fields[name])
+        number = int(re.sub(r"\.0*$", "", fields[name].partition(";")[0].strip()))
     except ValueError as error:
         raise ValueError(f"its header gives {fields[name][:30]!r} as its {name}, and that is no whole number") from error
     if number < 0 or (number == 0 and default is None):

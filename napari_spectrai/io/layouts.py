@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,10 @@ def layout_of(table: Table) -> Layout:
     if width == 1:
         return Layout("columns", ("intensity",))
     found = by_values(numbers, named)
+    if found.kind == "columns" and table.names:
+        roles, notes = list(found.roles), list(found.notes)
+        _leave_out(titles, roles, notes)
+        found = replace(found, roles=tuple(roles), notes=tuple(notes))
     if found.kind == "bare" and table.words:
         note = "its lines have names and are taken for the spectra, whose positions it does not give"
         return Layout("rows", found.roles, notes=(note,))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _AUXILIARY = re.compile(
     r"\b(dark|ref(?:erence)?|background|baseline|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd"
     r"|\bstandard dev|\bs\.?[de]\.?(?=\s|$|[(])"
-    r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b",
+    r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|^(?:dy|ey|yerr|delta y)$",
     re.IGNORECASE,
 )
 _CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected|\bprocessed\b", re.IGNORECASE)

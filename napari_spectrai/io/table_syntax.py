@@ -57,6 +57,7 @@ class Syntax:
         if "," in cell:
             grouped = self.grouped or "." in cell or cell.count(",") > 1
             cell = ungrouped(cell) if grouped else cell.replace(",", ".") if self.comma else cell
+        cell = cell[:-1].rstrip() if cell.endswith("%") else cell
         if not NUMBER.fullmatch(cell):
             return None
         return float(cell.replace("D", "E").replace("d", "e")) if "inf" not in cell.casefold() else np.nan

@@ -101,7 +101,7 @@ def decoded(content: bytes) -> str:
     if (wide := _wide(content[:_HEAD])) is not None:
         return content.decode(wide, "replace")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError:  # instruments write µ in the Windows way
         return content.decode("cp1252", "replace")
 

@@ -42,7 +42,8 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
         return Layout("columns", tuple(roles), notes=(note,))
     if strict[:1] == [first] or loose[:1] == [first]:
         roles[first] = "position"
-        return Layout("columns", tuple(roles), notes=_again(numbers, first, roles))
+        notes = _again(numbers, first, roles)
+        return Layout("columns", tuple(roles), notes=notes)
     if width > 4 and len(numbers) > 1 and in_order(numbers[0], 0.95):
         note = "its first line is in order and taken for the positions of the bands"
         return _first_line(numbers, note)
