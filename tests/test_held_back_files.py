@@ -274,6 +274,17 @@ def test_axes_of_hdf5_in_groups_labels_and_units(tmp_path):
     assert read(tmp_path / "c.h5").axis == SpectralAxis(WAVE, "1/cm")
 
 
+def test_attributes_of_netcdf_and_letters_of_ilastik(tmp_path):
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file["products/Lt"] = CUBE
+        file["products/Lt"].attrs.update({"wavelengths": WAVE, "wavelength_units": "nanometers"})
+    assert read(tmp_path / "a.nc").axis == SpectralAxis(WAVE, "nm")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["exported_data"] = np.moveaxis(CUBE, -1, 0)
+        file["exported_data"].attrs["axistags"] = '{"axes": [{"key": "c"}, {"key": "y"}, {"key": "x"}]}'
+    np.testing.assert_array_equal(np.asarray(read(tmp_path / "b.h5").data), CUBE)
+
+
 def test_of_three_axes_in_nm_the_spectral_one_is_a_guess(tmp_path):
     with h5py.File(tmp_path / "a.nxs", "w") as file:
         group = file.create_group("e/d")

@@ -94,6 +94,12 @@ def test_the_first_name_of_a_corner_is_that_of_the_first_column(title, tmp_path)
     np.testing.assert_allclose(cube.axis.values, WAVE)
 
 
+def test_a_corner_that_counts_the_columns_is_no_position(tmp_path):
+    cube = opened(tmp_path, matrix("40", WAVE, range(12), S, " "))
+    np.testing.assert_allclose(cube.data, S)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
 def test_a_corner_without_a_name_is_a_guess_that_can_be_changed(tmp_path):
     text = matrix("", range(250, 370, 10), WAVE, S.T)
     with pytest.warns(SpectralWarning, match="both in order"):

@@ -108,8 +108,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         if (found_axes := numbered_axes(main)) is not None:
             said = {key: one.unit for key, one in found_axes.items()}
             return replace(of_coordinates(path, data, list(found_axes), {k: one.values() for k, one in found_axes.items()}, said), **more)
-        others = _texts(main) | lists(arrays, name) | _attributes(main)
-        axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)
+        others = _texts(main) | lists(arrays, name) | attribute_lists(main)
+        axis, place = find_axis(others, main.shape, units | attribute_units(main), path=path, main=name)
         place = _labelled(main) if place is None else place
         alike = sum(unit_of(units.get(one, "")) is not None for one in axes if one) > 1  # which of them is the spectral one is not said
         if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
@@ -169,9 +169,20 @@ def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, .
 
 
 def _labelled(main: h5py.Dataset) -> int | None:
-    """Return the only dimension whose label names the quantity of positions."""
+    """Return the only dimension whose label names the quantity of positions, or that of the channels of ilastik."""
     named = [number for number, dimension in enumerate(main.dims) if quantity_of(dimension.label)]
+    named = named or [number for number, key in enumerate(_tags(main)) if key == "c"]
     return named[0] if len(named) == 1 else None
+
+
+def _tags(main: h5py.Dataset) -> list[str]:
+    """Return the letters that ilastik gives the dimensions (``axistags``), if there is one for each."""
+    try:
+        axes = json.loads(text(main.attrs["axistags"]))["axes"] if "axistags" in main.attrs else []
+        found = [str(axis["key"]) for axis in axes]
+    except (ValueError, TypeError, KeyError):
+        return []
+    return found if len(found) == main.ndim else []
 
 
 def _title(axis: str, words: Mapping[str, str]) -> str:
@@ -180,7 +191,7 @@ def _title(axis: str, words: Mapping[str, str]) -> str:
     return words[axis].strip() if not quantity_of(short) and quantity_of(words.get(axis, "")) else short
 
 
-def _attributes(main: h5py.Dataset) -> dict[str, Any]:
+def attribute_lists(main: h5py.Dataset) -> dict[str, Any]:
     """Return the lists of numbers among the attributes of a data set, of its group and of the file."""
     found = {}
     for holder in (main.file, main.parent, main):
@@ -202,12 +213,12 @@ def _texts(main: h5py.Dataset) -> dict[str, Any]:
     return found
 
 
-def _attribute_units(main: h5py.Dataset) -> dict[str, str]:
+def attribute_units(main: h5py.Dataset) -> dict[str, str]:
     """Return the units that attributes give for others: ``wavelength_units`` for ``wavelengths``."""
     holders = (main.file, main.parent, main)
     said = {key.casefold(): text(value) for holder in holders for key, value in holder.attrs.items() if np.size(value) == 1}
     found: dict[str, str] = {}
-    for key in _attributes(main):
+    for key in attribute_lists(main):
         stem = key.casefold().rstrip("s")
         names = (f"{stem}{plural}{joint}unit{end}" for plural in ("", "s") for joint in ("_", " ", "") for end in ("", "s"))
         if (unit := next((said[name] for name in names if name in said), None)) is not None:

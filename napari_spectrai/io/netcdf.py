@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 from scipy.io import netcdf_file
 
-from napari_spectrai.io.container import choose
+from napari_spectrai.io.container import choose, is_axis
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, plausible
-from napari_spectrai.io.hdf5 import datasets, lazily, lists, scales_of, units_of
+from napari_spectrai.io.hdf5 import attribute_lists, attribute_units, datasets, lazily, lists, scales_of, units_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import called, text
 
@@ -36,10 +36,13 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         main = arrays[name]
         scales = [next(iter(scales_of(dimension)), "") for dimension in main.dims]
         coordinates = {s: arrays[s][()] for s in scales if s in arrays and arrays[s].size <= MOST_BANDS} | lists(arrays, name)
+        in_attributes = {key: values for key, values in attribute_lists(main).items() if values.size in main.shape and is_axis(key)}
+        units = units_of(arrays) | {key: unit for key, unit in attribute_units(main).items() if key in in_attributes}
+        coordinates = in_attributes | coordinates
         data = of_packing(lazily(path, name, main), {key: main.attrs[key] for key in PACKING if key in main.attrs})
         words = {key: called(arrays[key]) for key in coordinates if key in arrays}
         title = text(main.attrs.get("long_name", ""))
-        return replace(of_coordinates(path, data, scales, coordinates, units_of(arrays), words, name=name), name=title, dataset=name)
+        return replace(of_coordinates(path, data, scales, coordinates, units, words, name=name), name=title, dataset=name)
 
 
 def _classic(path: Path, dataset: str | None) -> RawArray:

@@ -11,7 +11,7 @@ from napari_spectrai.io.columns import COORDINATES, Layout, columns_in_order, co
 
 _AT_ONCE = 2**20
 """Numbers that are looked at together."""
-_NAMED_IN_NOTES = 6
+_NAMED_IN_NOTES, _LEAST_ACROSS = 6, 4
 
 
 def some_of(names: Sequence[str]) -> str:
@@ -27,10 +27,9 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
     for column, role in enumerate(roles):
         if role == "label" and in_order(numbers[:, column]) and not counts_up(numbers[:, column]):
             roles[column] = "intensity"
-    if (long := _repeating(numbers)) is not None:
-        sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
-        note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
-        return Layout("long", (*sides, "position", *["intensity"] * (width - long - 1)), notes=(note,))
+    known = _long(numbers) or _under_a_count(numbers)
+    if known is not None:
+        return known
     # one line has no order
     free = [column for column, role in enumerate(roles) if role == "intensity"] if len(numbers) > 1 else []
     strict, loose = _axes(numbers, free)
@@ -53,6 +52,24 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
         return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
     counted = "index" in roles and "intensity" in roles  # spectra next to a column that counts their bands
     return Layout("columns" if counted else "bare", tuple(roles))
+
+
+def _long(numbers: npt.NDArray[np.float64]) -> Layout | None:
+    """Return the layout of one value per line, if positions repeat behind their coordinates."""
+    if (long := _repeating(numbers)) is None:
+        return None
+    sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
+    note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
+    return Layout("long", (*sides, "position", *["intensity"] * (numbers.shape[1] - long - 1)), notes=(note,))
+
+
+def _under_a_count(numbers: npt.NDArray[np.float64]) -> Layout | None:
+    """Return the layout of spectra below positions of which the first cell gives the number, as gnuplot has it."""
+    width = numbers.shape[1]
+    if width <= _LEAST_ACROSS or len(numbers) < 2 or numbers[0, 0] != width - 1 or not in_order(numbers[0, 1:]):
+        return None
+    note = "its first line counts its columns and gives their positions"
+    return Layout("rows", ("index", *["intensity"] * (width - 1)), numbers[0, 1:], skip=1, notes=(note,))
 
 
 def _again(numbers: npt.NDArray[np.float64], place: int, roles: list[str]) -> tuple[str, ...]:
