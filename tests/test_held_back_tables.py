@@ -51,7 +51,9 @@ def test_of_a_result_and_what_it_was_computed_from_the_result_is_read(titles, ot
 
 @pytest.mark.parametrize(
     ("titles", "count"), [("Wavelength (nm);Reflectance (%);Transmittance (%)\n", 2), ("Wavelength (nm);Absorbance A;Absorbance B\n", 2),
-                          ("Wavelength (nm);SD 1;SD 2\n", 2), ("Wavelength (nm);quartz;reference powder A\n", 1)]
+
+                          ("Wavelength (nm);Std 1;Sample 1\n", 2),
+                          ("Wavelength (nm);baseline day 1;day 7\n", 2), ("Wavelength (nm);quartz;reference powder A\n", 1)]
 )  # fmt: skip
 def test_results_and_samples_stay_next_to_each_other(titles, count, tmp_path):
     np.testing.assert_allclose(opened(tmp_path, titles + table(WAVE, *S[:2], mark=";")).data, S[:count])
@@ -124,6 +126,13 @@ def test_marks_between_thousands(mark, tmp_path):
     cube = opened(tmp_path, text)
     np.testing.assert_allclose(cube.axis.values, WAVE)
     np.testing.assert_allclose(cube.data[0], S[0] * 100)
+
+
+@pytest.mark.parametrize("brackets", ["[]", "()", "{}"])
+def test_brackets_around_lines_of_numbers(brackets, tmp_path):
+    lines = [f"{brackets[0]}{a}, {b}{brackets[1]}" for a, b in zip(WAVE, S[0], strict=True)]
+    for text in ("\n".join(lines), "[\n" + ",\n".join(lines) + "\n]"):
+        np.testing.assert_allclose(opened(tmp_path, text).data, S[:1])
 
 
 def test_a_minus_of_mathematics_is_one(tmp_path):

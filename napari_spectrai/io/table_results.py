@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 _AUXILIARY = re.compile(
-    r"\b(dark|ref(?:erence)?|background|baseline|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd"
-    r"|\bstandard dev|\bs\.?[de]\.?(?=\s|$|[(])"
+    r"\b(dark|ref(?:erence)?|background|white|blank)\b(?!.*subtract)|^baseline\s*(?:$|[\[(])|\bfwhm\b|\bband ?width|\bstd(?![\s.-]*\d)"
+    r"|\bstandard dev|\bs\.?[de]\.?(?=\s*(?:$|[(\[]|[a-z]))"
     r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|^(?:dy|ey|yerr|delta y)$",
     re.IGNORECASE,
 )

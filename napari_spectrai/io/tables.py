@@ -37,6 +37,7 @@ _AT_ONCE = 2**17
 
 _BETWEEN_THOUSANDS = "'\u2019\u202f\u2009"
 _THOUSANDS = re.compile(rf"(?<=\d)[{_BETWEEN_THOUSANDS}](?=\d{{3}}(?!\d))")
+_IN_BRACKETS = re.compile(r"(?m)^[ \t]*[\[({]([-+.\deE,; \t]*)[\])}],?[ \t]*$")
 _BLANK_THOUSANDS = re.compile(r"(?<=\d)\xa0(?=\d{3}(?!\d))")
 
 
@@ -82,13 +83,18 @@ def text_of(path: Path) -> str:
 
 
 def tidied(text: str) -> str:
-    """Return text with a hyphen for the mathematical minus, and without the apostrophes and narrow blanks that set thousands apart."""
+    """Return text with a hyphen for the mathematical minus, and without the apostrophes and narrow blanks that set thousands apart.
+
+    Brackets around lines of numbers are left out too.
+    """
     if "\u2212" in text:
         text = text.replace("\u2212", "-")
     if any(mark in text for mark in _BETWEEN_THOUSANDS):
         text = _THOUSANDS.sub("", text)
     if "\xa0" in text and ("\t" in text or ";" in text):  # where it is no separator of columns
         text = _BLANK_THOUSANDS.sub("", text)
+    if text.lstrip()[:1] in ("[", "(", "{"):  # lists and tuples as Python and others print them
+        text = _IN_BRACKETS.sub(r"\1", text)
     return text
 
 
