@@ -193,6 +193,21 @@ def test_what_is_known_of_each_spectrum_in_tables_of_orange(tmp_path):
     np.testing.assert_allclose(cube.axis.values, WAVE)
 
 
+@pytest.mark.parametrize("mark", ["\t", ","])
+@pytest.mark.parametrize("titles", ["", "{0}Wavelength (nm){0}A\n"])
+def test_an_empty_first_column_makes_no_positions_of_the_first_line(titles, mark, tmp_path):
+    cube = opened(tmp_path, titles.format(mark) + table(EMPTY, WAVE, S[0], mark=mark))
+    np.testing.assert_allclose(cube.data, S[:1])
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+def test_quoted_thousands_and_a_setting_before_the_positions(tmp_path):
+    counts = (S[0] * 1000).astype(int)
+    cube = opened(tmp_path, "nm,counts\n" + table(WAVE, [f'"{one:,}"' for one in counts]), "t.csv")
+    np.testing.assert_array_equal(cube.data[0], counts)
+    np.testing.assert_allclose(opened(tmp_path, "step,wavelength,flux\n" + table([1.0] * 40, WAVE, S[0])).data, S[:1])
+
+
 def test_positions_repeated_before_each_spectrum_and_errors_behind_it_are_no_spectra(tmp_path):
     np.testing.assert_allclose(opened(tmp_path, "X,Y,X,Y\n" + table(WAVE, S[0], WAVE, S[1])).data, S[:2])
     np.testing.assert_allclose(opened(tmp_path, "x y dy\n" + table(WAVE, S[0], S[1], mark=" ")).data, S[:1])

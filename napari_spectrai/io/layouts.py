@@ -167,6 +167,8 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     for column, role in enumerate(roles):
         if (role in COORDINATES and not long and not still[column]) or (role == "label" and column not in table.words):
             roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
+        elif role == "intensity" and column < chosen and still[column] and not INTENSITY.search(titles[column]):
+            roles[column] = "index"  # a setting
         elif role == "intensity" and counts_up(numbers[:, column]) and not INTENSITY.search(titles[column]):
             roles[column] = "index" if column < chosen or _COLUMN.fullmatch(titles[column].strip()) else role
     if long:

@@ -136,7 +136,8 @@ def with_thousands(lines: Sequence[str], syntax: Syntax) -> Syntax:
     It is none where numbers have decimal points too, or where a column holds whole numbers below 1,000 without it; and three digits follow
     it everywhere.
     """
-    if not syntax.decimal or not any("," in line for line in lines[:SAMPLE]):
+    quoted = syntax.delimiter == ","  # where a comma within a number stands in quotes
+    if not (syntax.decimal or quoted) or not any(('"' if quoted else ",") in line for line in lines[:SAMPLE]):
         return syntax
     rows = [syntax.cells(line[:_LONGEST_SAMPLE]) for line in lines[:SAMPLE]]
     columns = [[cell for cell in column if cell] for column in zip_longest(*rows, fillvalue="")]

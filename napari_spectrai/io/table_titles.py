@@ -123,7 +123,8 @@ def head(
         return ("",) * (width - len(first)) + tuple(first), width - len(first), numbers[1:], below
     empty = next((number for number, cell in enumerate(first) if cell), width)
     filled = [cell for cell in first if cell]
-    if 0 < empty <= MOST_LEADS and np.isfinite(numbers[0, empty:]).all():
+    is_filled = bool(np.isfinite(numbers[1:, :empty]).any()) or any(column < empty for column in words)  # below the empty cells
+    if 0 < empty <= MOST_LEADS and is_filled and np.isfinite(numbers[0, empty:]).all():
         return tuple(first), empty, numbers[1:], below
     titled = [cell for column, cell in enumerate(first) if cell and np.isnan(numbers[0, column]) and cell.casefold() not in MISSING]
     if titled and len(filled) >= len(first) - 1:
