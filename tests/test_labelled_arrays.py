@@ -16,7 +16,8 @@ from napari_spectrai import read
 WAVE = np.linspace(400, 700, 12)
 CUBE = (np.random.default_rng(0).random((7, 9, 12)) * 1000 + 200 * np.sin(np.linspace(0, 6, 12)) + 500).astype(np.float32)
 STORES = [("zarr", 2), ("zarr", 3), ("nc", 3)]
-pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:xarray|zarr", "ignore::zarr.errors.ZarrUserWarning")
+_OF_ZARR = ["ignore::zarr.errors.ZarrUserWarning"] if hasattr(zarr.errors, "ZarrUserWarning") else []  # from 3.1 on
+pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:xarray|zarr", *_OF_ZARR)
 
 
 def labelled(dimensions=("y", "x", "wavelength"), *, said=None, lead=None, **names) -> xarray.DataArray:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -367,6 +368,29 @@ def test_the_end_of_a_job_holds_no_mask_of_all_pixels(tmp_path):
     tracemalloc.stop()
     assert held.empty == 64 * 4096
     assert empty[:64, :9].all()
+
+
+def test_of_parts_that_finish_at_once_one_completes_the_job_and_the_others_wait(halves, tmp_path):
+    cube, model, half, whole = halves
+    out = tmp_path / "x.zarr"
+    shutil.copytree(half, out)
+    code = f"""
+import sys
+from pathlib import Path
+from napari_spectrai.runs import lock
+lock.hold(Path({str(out / "parts" / "finish.lock")!r}), alone=False)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(done, model, cube, out, "2/2")
+            while not PartRecord(out, 2).state(2).finished:
+                time.sleep(0.01)
+            assert not found.done()
+            other.communicate("\n")
+            np.testing.assert_array_equal(found.result()[0].result.numpy(), whole)
 
 
 CHUNK_DAMAGES = {"gone": Path.unlink, "cut": DAMAGES["truncated"], "empty": DAMAGES["empty"]}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ STOP = "stop-"
 """Prefix of the files by which running tasks are stopped."""
 RECORD = 3
 """Version of the record, among what all parts have to share."""
+_LOOK = 0.1
+"""Seconds between looks at a lock that another process holds."""
 _PLAN, _FINISHED, _ARRAY = "plan.json", "finished.json", "zarr.json"
 _WORDS = {
     "verb": "the command", "count": "the number of parts", "input": "the input", "model": "the model", "options": "the options",
@@ -222,6 +225,18 @@ class PartRecord:
         finally:
             lock.release(path)
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other process completes the job, and hold it."""
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(self._held("finish.lock", f"another process is completing {self.output}"))
+                    break
+                except lock.HeldError:
+                    time.sleep(_LOOK)
+            yield
+
     # ---------------------------------------------------------------- what parts share and leave
 
     def array(self, name: str, create: Callable[[Path], object]) -> Any:
@@ -319,12 +334,15 @@ class PartRecord:
             return [str(note) for note in list(mapping(path)["notes"])]
 
     def complete(self, finish: Callable[[], Sequence[str]]) -> list[str] | None:
-        """Complete the job if every part is finished, and nobody has done so; return the notes on the result, None if parts are missing."""
+        """Complete the job if every part is finished, and nobody has done so; return the notes on the result, None if parts are missing.
+
+        Of parts that finish at the same time, one completes the job, and the others wait for it.
+        """
         if (notes := self.finished) is not None:
             return notes
         if self.missing:
             return None
-        with self._held("finish.lock", f"another process is completing {self.output}; wait until it ends"):
+        with self._turn():
             if (notes := self.finished) is not None:
                 return notes
             notes = [*dict.fromkeys([*(note for number in range(1, self.count + 1) for note in self.state(number).notes), *finish()])]
