@@ -238,6 +238,16 @@ def test_x_and_y_are_positions_and_a_spectrum(kind, tmp_path):
     np.testing.assert_array_equal(cube.data, Y[None])
 
 
+@quiet
+def test_positions_in_a_struct_next_to_a_cube_and_shifts_of_spectra_in_columns(tmp_path):
+    savemat(tmp_path / "a.mat", {"I": CUBE, "info": {"wavelength": WAVE, "samples": 6}})
+    assert read(tmp_path / "a.mat").axis == SpectralAxis(WAVE, "nm")
+    savemat(tmp_path / "b.mat", {"shift": WAVE, "int": CUBE[0, :2].T})
+    cube = read(tmp_path / "b.mat")
+    np.testing.assert_array_equal(cube.data, CUBE[0, :2])
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
 def test_cells_of_matlab_hold_axes_and_images_have_height_and_width(tmp_path):
     flat = CUBE.transpose(1, 0, 2).reshape(30, 8)
     savemat(tmp_path / "a.mat", {"X": flat, "height": 5, "width": 6, "wavelength": WAVE})

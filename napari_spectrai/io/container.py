@@ -17,7 +17,8 @@ from napari_spectrai.remedies import give, is_answered, where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _AXIS_NAMES = (
-    "spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters", "block0_items",
+    "spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters", "shift", "shifts",
+    "block0_items",
 )  # fmt: skip
 """Names of lists of positions; the last one is that of the columns of a table of pandas."""
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")

@@ -66,7 +66,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, 1, 2)]
     small += [n for n, (s, k) in shapes.items() if k == "char" and n in _WORDS and np.prod(s) <= _LONGEST_WORD]
     contents = loadmat(path, variable_names=[name, *small])
-    numeric = {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
+    numeric = {n: values for n, values in inner.items() if np.size(values) in (*shape, 1, 2)}
+    numeric |= {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
     unit = np.ravel(contents.get("unit", ()))
     found = _found(path, contents[name], numeric, {"spectral_axis": str(unit[0])} if unit.size else {}, main=name)
     words = {key: str(np.ravel(contents[key])[0]) for key in _WORDS if np.size(contents.get(key, ()))}
