@@ -208,6 +208,21 @@ def test_quoted_thousands_and_a_setting_before_the_positions(tmp_path):
     np.testing.assert_allclose(opened(tmp_path, "step,wavelength,flux\n" + table([1.0] * 40, WAVE, S[0])).data, S[:1])
 
 
+@pytest.mark.parametrize("form", ["{}", "X{}", "{} nm", "{}nm", "wl_{}", "{} cm-1", "R{}", '"{}"'])
+@pytest.mark.parametrize(("mark", "decimal"), [("\t", "."), (";", "."), (",", "."), ("\t", ","), (";", ",")])
+@pytest.mark.parametrize("lead", [(), ("class",), ("",), ("", "class")])
+def test_titles_of_bands_in_every_form_behind_an_index_and_a_class(form, mark, decimal, lead, tmp_path):
+    decimal = "." if form[0].isalpha() else decimal  # as R writes names
+    for wave in (WAVE, WAVE[::-1]):
+        titles = [form.format(f"{w:g}".replace(".", decimal)) for w in wave]
+        own = {"": [str(n) for n in range(6)], "class": list("abcabc")}
+        rows = [[*(own[one][n] for one in lead), *(f"{v:g}".replace(".", decimal) for v in S[n])] for n in range(6)]
+        cube = opened(tmp_path, "\n".join(mark.join(row) for row in ([*lead, *titles], *rows)), "t.csv")
+        np.testing.assert_allclose(cube.data, S[:6])
+        np.testing.assert_allclose(cube.axis.values, [float(f"{w:g}") for w in wave])
+        assert cube.metadata.get("labels") == (own["class"] if "class" in lead else None)
+
+
 def test_positions_repeated_before_each_spectrum_and_errors_behind_it_are_no_spectra(tmp_path):
     np.testing.assert_allclose(opened(tmp_path, "X,Y,X,Y\n" + table(WAVE, S[0], WAVE, S[1])).data, S[:2])
     np.testing.assert_allclose(opened(tmp_path, "x y dy\n" + table(WAVE, S[0], S[1], mark=" ")).data, S[:1])

@@ -15,6 +15,7 @@ from napari_spectrai.units import unit_of
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?)?[_ .]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
 _NAMED_BAND = re.compile(r"([^\W\d](?:[^\d+-]|(?<!\d)[+-](?!\d)){0,20})(\d+\.?\d*)\s*.{0,16}")
+_MORE_DIGITS = re.compile(r"[.,]\d")
 _LEAST_BANDS, _LEAST_POSITION = 4, 100
 """Titles with a prefix of their own are positions where there are so many bands or more, and none below this nm or 1/cm."""
 
@@ -44,7 +45,8 @@ def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str]
     words: list[str] = []
     for column, title in enumerate(titles):
         match = band.fullmatch(title.strip()) if leads is None or column >= leads else None
-        plain = match is not None and (not match.group(2).strip() or unit_of(match.group(2)) is not None)
+        rest = match.group(2) if match is not None else ""
+        plain = match is not None and (not rest.strip() or (unit_of(rest) is not None and not _MORE_DIGITS.match(rest)))
         values.append(float(match.group(1)) if match is not None and plain else None)
         words.append(match.group(2).strip(" ()[]") if match is not None and plain else "")
     return values, words

@@ -12,6 +12,8 @@ from itertools import zip_longest
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.units import unit_of
+
 FloatTable = npt.NDArray[np.float64]
 
 _REMARKS = ("#", "%", "//", "$$", "'")
@@ -23,6 +25,8 @@ MISSING = {
 """What programs write where there is no number."""
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+_COMMA = re.compile(r"([-+]?\d+,\d+(?:[eE][-+]?\d+)?)(\D.{0,15}|)$")
+"""A number with a decimal comma, and its unit."""
 _GROUPED_BY_POINTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*")
 MOST_LEADS = 3
 """Columns, at most, before those whose positions the first line gives."""
@@ -122,12 +126,15 @@ def syntax_of(lines: Sequence[str]) -> Syntax | None:
 
 
 def pointed(cell: str, syntax: Syntax) -> str:
-    """Return a number with a decimal point, words as they are."""
+    """Return a number with a decimal point, with its unit, words as they are."""
     if "," not in cell:
         return cell
     if syntax.grouped or "." in cell:
         return ungrouped(cell)
-    return cell.replace(",", ".") if syntax.comma and re.fullmatch(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?", cell) else cell
+    found = _COMMA.match(cell) if syntax.comma else None
+    if found is None or (found.group(2) and unit_of(found.group(2)) is None):  # a name, such as 1,2-dichloroethane
+        return cell
+    return found.group(1).replace(",", ".") + found.group(2)
 
 
 def with_thousands(lines: Sequence[str], syntax: Syntax) -> Syntax:

@@ -73,7 +73,8 @@ def _is_words(cell: str) -> bool:
 
 def _split(line: str, syntax: Syntax, width: int, written: int = 0) -> tuple[str, ...]:
     """Return one title per column, if a line can be separated into as many."""
-    bare = re.sub(r"^\s*(?:#|%|//|'|;|!)+", "", line)
+    marks = "#|%|//|'|!" if syntax.delimiter == ";" else "#|%|//|'|;|!"  # an empty first cell is no mark
+    bare = re.sub(rf"^\s*(?:{marks})+", "", line)
     ways = [
         syntax.cells(bare) if syntax.delimiter else [],
         re.split(r"\t+|\s{2,}", bare.strip()),
