@@ -161,7 +161,7 @@ def test_points_give_one_reference_each(opened, cube):
     assert given.metadata["names"] == ["point 1", "point 2"]
     np.testing.assert_allclose(given.numpy(), cube.numpy()[[2, 14], [1, 12]], rtol=1e-6)
     with pytest.raises(ValueError, match="is empty; paint a region"):
-        spectra_of(viewer.add_labels(np.zeros((18, 14), np.uint8)), cube, layer)
+        spectra_of(viewer.add_labels(np.zeros((18, 14), np.uint8), units=["um", "um"]), cube, layer)
 
 
 def test_hits_of_a_library_are_labels_with_names_and_ranked_under_the_cursor(opened, tmp_path, until):
