@@ -15,7 +15,7 @@ from npe2 import PluginManager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPalette
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QSlider, QWidget
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QFileDialog, QLabel, QLineEdit, QSlider, QWidget
 
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
@@ -176,6 +176,8 @@ def test_screens_of_double_resolution(tmp_path):
 
 def test_menus_offer_docks_and_what_they_do_to_the_selected_layer(open_image, monkeypatch):
     viewer, image, truth = open_image
+    saved = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *words: saved.append(words[1]) or ("", ""))
     monkeypatch.setattr(context_menu, "APP", "test_app")  # as napari calls its own in tests
     app = Application.get_app("test_app")
     spectra = dock(viewer, "Spectra")
@@ -193,6 +195,7 @@ def test_menus_offer_docks_and_what_they_do_to_the_selected_layer(open_image, mo
         assert spectra._main() is layer
         assert all(opened(viewer, name).layer is layer for name in ("Preprocess", "Predict"))
         assert opened(viewer, "Train").data.first.input.value is layer
+        assert saved.pop() == f"Save {layer.name}"
 
 
 def test_keys_press_the_buttons_of_the_dock_that_has_the_focus(viewer, qtbot):
