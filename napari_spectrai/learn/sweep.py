@@ -61,8 +61,9 @@ def sweep(
     --------
     >>> import napari_spectrai as spectrai
     >>> pairs = spectrai.sample("raman_pairs")
-    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("network=wavelet")
-    >>> found = spectrai.sweep(experiment, ["training.seed=0..1"], pairs.cube, pairs.truth, out="seeds")
+    >>> noisy, truth = pairs.cube[:100], pairs.truth[:100]
+    >>> experiment = spectrai.Experiment.default("denoising", noisy, truth).override("network=wavelet")
+    >>> found = spectrai.sweep(experiment, ["training.seed=0..1"], noisy, truth, out="seeds")
     >>> len(found.rows), found.missing
     (1, [])
     """

@@ -50,8 +50,9 @@ def write_report(folder: RunFolder | str | Path, path: str | Path | None = None,
     --------
     >>> import napari_spectrai as spectrai
     >>> pairs = spectrai.sample("raman_pairs")
-    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=1")
-    >>> model = spectrai.train(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> noisy, truth = pairs.cube[:100], pairs.truth[:100]
+    >>> experiment = spectrai.Experiment.default("denoising", noisy, truth).override("training.epochs=1")
+    >>> model = spectrai.train(experiment, noisy, truth, run="my-run")
     >>> spectrai.write_report("my-run", "report.html").name
     'report.html'
     """

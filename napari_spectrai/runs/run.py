@@ -23,8 +23,9 @@ class Run(Job):
     --------
     >>> import napari_spectrai as spectrai
     >>> pairs = spectrai.sample("raman_pairs")
-    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=2")
-    >>> model = spectrai.train(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> noisy, truth = pairs.cube[:100], pairs.truth[:100]
+    >>> experiment = spectrai.Experiment.default("denoising", noisy, truth).override("training.epochs=2")
+    >>> model = spectrai.train(experiment, noisy, truth, run="my-run")
     >>> spectrai.Run("my-run").model().axis == model.axis
     True
     """

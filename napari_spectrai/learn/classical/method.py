@@ -154,16 +154,17 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
 
 
 def fit_baselines(
-    experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None, say: Say = silent
+    experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None, beside: Method | None = None,
+    say: Say = silent,
 ) -> dict[str, Method]:  # fmt: skip
     """Return the baselines of the task by label, tuned on some parts: those that can be computed from the data.
 
     Without a truth, they are those that need none, tuned by their rules. Settings chosen by cross-validation for those of `before` are
-    reused; so is the noise, once it was estimated. `say` is called before each.
+    reused; so is the noise, once it was estimated, and that of `beside`, a method fitted on the same parts. `say` is called before each.
     """
     task = experiment.task
     truthless = not task.needs_truth and task.enlarges == 1
-    noise: dict[str, Any] = {}
+    noise: dict[str, Any] = _noise_of(beside) if beside is not None else {}
     is_image = any(place.shape[2] > 1 for place in data.places) and not data.of_images
     found: dict[str, Method] = {}
     for number, kind in enumerate(task.baselines):
@@ -177,10 +178,14 @@ def fit_baselines(
         known = (before or {}).get(spec.label)
         try:
             found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else noise if spec.uses_noise else None)
-            noise |= {name: value for name, value in found[spec.label].chosen.items() if name == "noise"}
+            noise |= _noise_of(found[spec.label])
         except (ArithmeticError, ValueError, RuntimeError) as error:  # data that a baseline cannot be fitted to may suit the network
             data.notes.append(f"{spec.label} is not among the baselines: {error}")
     return found
+
+
+def _noise_of(method: Method) -> dict[str, Any]:
+    return {name: value for name, value in method.chosen.items() if name == "noise"}
 
 
 def lacking(spec: ClassicalSpec, data: Dataset, *parts: str) -> str:
