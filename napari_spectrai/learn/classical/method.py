@@ -154,17 +154,18 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
 
 
 def fit_baselines(
-    experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None, beside: Method | None = None,
+    experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None, fitted_method: Method | None = None,
     say: Say = silent,
 ) -> dict[str, Method]:  # fmt: skip
     """Return the baselines of the task by label, tuned on some parts: those that can be computed from the data.
 
     Without a truth, they are those that need none, tuned by their rules. Settings chosen by cross-validation for those of `before` are
-    reused; so is the noise, once it was estimated, and that of `beside`, a method fitted on the same parts. `say` is called before each.
+    reused; so is the noise, once it was estimated, and that of `fitted_method`, which was fitted on the same parts. `say` is called before
+    each of them.
     """
     task = experiment.task
     truthless = not task.needs_truth and task.enlarges == 1
-    noise: dict[str, Any] = _noise_of(beside) if beside is not None else {}
+    noise: dict[str, Any] = _noise_of(fitted_method) if fitted_method is not None else {}
     is_image = any(place.shape[2] > 1 for place in data.places) and not data.of_images
     found: dict[str, Method] = {}
     for number, kind in enumerate(task.baselines):

@@ -55,7 +55,7 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
 
     def first(say: Say) -> tuple[dict[str, Any], dict[str, Any]]:
         method = classical.fitted(spec, data, "training")
-        methods = classical.fit_baselines(experiment, data, "training", beside=method, say=say) if can_score else {}
+        methods = classical.fit_baselines(experiment, data, "training", fitted_method=method, say=say) if can_score else {}
         say("Scoring the methods")
         return methods, {"validation": scores("validation", methods | {"network": method})} if can_score else {}
 
