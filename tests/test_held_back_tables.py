@@ -223,6 +223,16 @@ def test_titles_of_bands_in_every_form_behind_an_index_and_a_class(form, mark, d
         assert cube.metadata.get("labels") == (own["class"] if "class" in lead else None)
 
 
+@pytest.mark.parametrize("names", ["s1,s2,s3", "10,20,30", "1 mg/L,2 mg/L,5 mg/L", "2020-01-01,2020-01-02,2020-01-03"])
+@pytest.mark.parametrize("above", ["", "class,a,b,a\n", "class,a,b,a\nreplicate,1,2,3\n", "conc,0.5,1.0,1.5\n", "a,1,2,3\nb,5,4,6\n"])
+@pytest.mark.parametrize("below", ["", ",,,\n"])
+def test_what_is_known_of_each_spectrum_above_its_name_is_no_position(names, above, below, tmp_path):
+    cube = opened(tmp_path, f"{above}Wavelength (nm),{names}\n{below}" + table(WAVE, *S[:3]))
+    np.testing.assert_allclose(cube.data, S[:3])
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    assert cube.axis.unit == "nm"
+
+
 def test_positions_repeated_before_each_spectrum_and_errors_behind_it_are_no_spectra(tmp_path):
     np.testing.assert_allclose(opened(tmp_path, "X,Y,X,Y\n" + table(WAVE, S[0], WAVE, S[1])).data, S[:2])
     np.testing.assert_allclose(opened(tmp_path, "x y dy\n" + table(WAVE, S[0], S[1], mark=" ")).data, S[:1])

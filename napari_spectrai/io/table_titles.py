@@ -30,7 +30,7 @@ def titles_above(above: Sequence[str], syntax: Syntax, width: int, written: int 
     """
     found: list[tuple[str, ...]] = []
     nearest = _split(above[-1], syntax, width, written) if above else ()
-    is_titled = bool(nearest) and quantity_of(nearest[0]) != "" and not any(nearest[1:])  # the others are empty below their names
+    is_titled = bool(nearest) and quantity_of(nearest[0]) != ""  # so that the positions are in the column below it
     for line in () if is_titled else above[::-1][1:4]:  # types and notes may be between positions and spectra
         cells = _split(line, syntax, width, written)
         numbers = [syntax.number(cell) for cell in cells]

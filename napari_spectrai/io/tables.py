@@ -28,7 +28,7 @@ from napari_spectrai.io.table_syntax import (
 from napari_spectrai.io.table_titles import head, titles_above
 
 _HEAD = 1000
-_SHOWN = 40
+_SHOWN, _LOOKED_AT = 40, 24
 _SPLIT_AT_ONCE, _FREED_AT_ONCE = 2**18, 2**15
 """Characters that are split into lines at a time, and lines that are freed at a time."""
 _AT_ONCE = 2**17
@@ -141,12 +141,13 @@ def table_of(content: str) -> Table:
     single = syntax is None
     syntax = syntax or SYNTAXES[0]
     start, stop, notes = _block(lines, syntax, single=single)
+    start = _below_lines_of_names(lines, syntax, start, stop)
     rows = [number for number in range(start, stop) if lines[number].strip() and not is_remark(lines[number])]
     grouped = with_thousands([lines[number] for number in rows[:SAMPLE]], syntax)
     if grouped != syntax:
         syntax = grouped
         notes.append("the commas in its numbers are taken to set thousands apart")
-    above = tuple(line for line in lines[:start] if line.strip())
+    above = tuple(line for line in lines[:start] if line.strip(f' \t"{syntax.delimiter or ""}'))
     below = tuple(line for line in lines[stop:] if line.strip())
     written = len(syntax.cells(lines[rows[-1]])) if rows else 0
     first, numbers, words = _parsed([lines[number] for number in rows], syntax)
@@ -199,6 +200,14 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
         raise ValueError("it holds no numbers")
     start, stop, width, _ = max(runs, key=lambda run: run[3])
     return start, stop, _other_numbers(lines, syntax, start, stop, width, single=single)
+
+
+def _below_lines_of_names(lines: Sequence[str], syntax: Syntax, start: int, stop: int) -> int:
+    """Return where a table starts whose first lines are named numbers above lines of numbers alone: at the last of those, its titles."""
+    places = [number for number in range(start, min(stop, start + _LOOKED_AT)) if lines[number].strip() and not is_remark(lines[number])]
+    named = [counts(lines[number], syntax)[2] > 0 for number in places]
+    count = named.index(False) if False in named else 0
+    return places[count - 1] if 1 < count < len(named) - count and not any(named[count:]) else start
 
 
 def _counted(line: str, syntax: Syntax) -> tuple[int, int, int]:
