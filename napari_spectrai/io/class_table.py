@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.columns import counts_up, role_of
-from napari_spectrai.io.tables import lines_of, text_of
+from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed
 

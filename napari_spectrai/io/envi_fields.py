@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_spectrai.io.found import warn
 from napari_spectrai.io.table_syntax import MISSING
-from napari_spectrai.io.tables import text_of
+from napari_spectrai.io.texts import text_of
 from napari_spectrai.units import quantity_of
 
 _OTHER_NAMES = {

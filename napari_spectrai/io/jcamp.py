@@ -13,7 +13,7 @@ import numpy as np
 from napari_spectrai.io.asdf import Abscissa, FloatList, ordinates, pairs
 from napari_spectrai.io.found import RawArray, affordable, warn
 from napari_spectrai.io.spectra import Spectrum, chosen, inspected, of_sample
-from napari_spectrai.io.tables import decoded
+from napari_spectrai.io.texts import decoded
 
 _RECORD = re.compile(r"##\s*([^=\n]*?)\s*=(.*)", re.DOTALL)
 _TABLES = ("XYDATA", "XYPOINTS", "DATATABLE", "PEAKTABLE", "PEAKASSIGNMENTS")

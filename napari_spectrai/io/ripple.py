@@ -13,7 +13,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.found import RawArray, mapped, positions, warn
-from napari_spectrai.io.tables import lines_of, text_of
+from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.remedies import where
 
 _KINDS = {"signed": "i", "unsigned": "u", "float": "f"}

@@ -21,7 +21,8 @@ from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.table_dialects import spelled_out
-from napari_spectrai.io.tables import Table, lines_of, table_of, text_of
+from napari_spectrai.io.tables import Table, table_of
+from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.remedies import give, where
 from napari_spectrai.units import quantity_of, unit_of
 
