@@ -25,6 +25,18 @@ LOADED = (
     "napari_spectrai.learn.inference.predict",
     "napari_spectrai.learn.train.step_timing",
     "napari_spectrai.learn.classical.spectral_smoothing",
+    "napari_spectrai.learn.evaluation.evaluate",
+    "napari_spectrai.experiment.backbones",
+    "napari_spectrai.experiment.classifiers",
+    "napari_spectrai.io.tiff",
+    "sklearn.cluster",
+    "sklearn.cross_decomposition",
+    "sklearn.decomposition",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.svm",
+    "torchmetrics.functional.classification",
+    "distributed",  # dask looks for it when it computes
 )
 LONGEST = 1 << 16
 
