@@ -76,13 +76,22 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike 
     if hasattr(x, "columns") and hasattr(x, "to_numpy"):
         return _from_frame(x, axis)
     if not isinstance(x, Layer):
-        array = x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
+        array = without_mask(x) if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
         if not array.shape:
             raise ValueError(
                 f"{x!r:.60} ({type(x).__name__}) is no cube; give a Cube, an array or a napari layer, or open a file with read(path)"
             )
         return Cube(_spectral_last(array, -1 if position is None else position), axis)  # type: ignore[arg-type]
     return _layer_as_cube(x, None if axis is None else as_axis(axis, 0), position)
+
+
+def without_mask(array: Any) -> Any:
+    """Return an array in which masked values are missing (NaN); any other array unchanged."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    if array.dtype.kind not in "fiub" or not np.ma.is_masked(array):
+        return array.data
+    return array.astype(np.result_type(array.dtype, np.float32)).filled(np.nan)
 
 
 # ---------------------------------------------------------------- other libraries
@@ -183,7 +192,8 @@ def _is_number(column: Any) -> bool:
 
 
 def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None) -> Cube:
-    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    _refuse_without_intensities(layer)
+    data = without_mask(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     place = spectral_dimension(layer)
     if axis is None and axis_position(layer, data.shape) is not None and position in (None, place):
         axis = SpectralAxis.from_json(layer.metadata["spectral_axis"])
@@ -221,6 +231,22 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
         name=name,
         source=source,
         metadata=MappingProxyType(_without_axis(layer.metadata) | _lying(lies, position % len(data.shape))),
+    )
+
+
+def _refuse_without_intensities(layer: Layer) -> None:
+    """Refuse layers of napari that hold no intensities.
+
+    Raises
+    ------
+    ValueError
+    """
+    kind = type(layer).__name__
+    if not type(layer).__module__.startswith("napari.layers") or kind == "Image":
+        return
+    remedy = "; if its numbers are intensities, convert it to an Image layer (layer.data is the array)" if kind == "Labels" else ""
+    raise ValueError(
+        f"{str(getattr(layer, 'name', ''))!r} is a layer of {kind}, which holds no intensities; give an Image layer with the spectra{remedy}"
     )
 
 

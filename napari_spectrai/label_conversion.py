@@ -53,7 +53,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
         x = np.fromiter(x, object, len(x))
     elif type(x).__module__.startswith("pandas.") and hasattr(x, "to_numpy"):  # pandas' own types have no NumPy kind
         x = x.to_numpy()
-    array = np.asarray(x)
+    array = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
     if not array.ndim or not array.size:
         raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
     if array.dtype.kind in "UO":
@@ -73,7 +73,7 @@ def say_unknown(labels: Labels) -> Labels:
         name = repr(labels.name) if labels.name else "the labels"
         more = "; so does 0 where 0 means unlabelled" if (labels.data == 0).any() else ""
         warnings.warn(
-            f"{count:,} pixels of {name} are missing (-1, NaN or empty) and count as unlabelled{more}", SpectralWarning, stacklevel=3
+            f"{count:,} pixels of {name} are missing (negative, masked, NaN or empty) and count as unlabelled{more}", SpectralWarning, stacklevel=3
         )
     return labels
 

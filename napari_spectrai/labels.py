@@ -19,6 +19,8 @@ MANY_CLASSES = 100
 """Numbers without names beyond which labels are asked about: no label image has so many classes that nobody named."""
 FEW_OBJECTS = 30
 """Numbers without names from which on labels are checked for objects."""
+LARGEST_CLASS = 2**31 - 2
+"""Largest number of a class; files use those above it, such as 4294967295, where there are no data."""
 SHOWN_CLASSES = 20
 """Largest number of classes that a notebook lists."""
 LOOSE = 2.5
@@ -55,8 +57,8 @@ class Labels:
     Parameters
     ----------
     data : integer array of shape (..., y, x) or (n,)
-        By convention 0 is unlabelled (a task's `unlabelled` may be another number, or None). -1 is unlabelled for every task; NaN becomes
-        -1.
+        By convention 0 is unlabelled (a task's `unlabelled` may be another number, or None). -1 is unlabelled for every task; other
+        negative numbers, which files use where there are no data, NaN and masked values become -1.
     names : mapping of int to str, optional
         Names of all classes or of some; the others are named after their number.
     colours : mapping of int to (red, green, blue, opacity), optional
@@ -89,19 +91,22 @@ class Labels:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        hidden = np.ma.getmaskarray(self.data) if np.ma.is_masked(self.data) else None
         data = np.asarray(self.data)
         if data.dtype.kind == "b":
             data = data.astype(np.uint8)
+        if hidden is not None and data.dtype.kind in "iuf":
+            data = np.where(hidden, UNKNOWN, data.astype(np.float64 if data.dtype.kind == "f" else np.int64))
         if data.dtype.kind == "f":  # MATLAB's numbers
             data = np.where(np.isnan(data), UNKNOWN, data)
             whole = np.round(data)
             if not np.array_equal(whole, data) or not np.isfinite(data).all():
                 bad = data[~np.isclose(whole, data)] if np.isfinite(data).all() else data[~np.isfinite(data)]
                 raise ValueError(f"labels are whole numbers, one per class, and these hold {bad.flat[0]:g}; choose a label image")
-            data = whole.astype(np.int64)
+            data = _with_numbers_of_classes(whole).astype(np.int64)
         if data.dtype.kind not in "iu":
             raise ValueError(f"labels are whole numbers, one per class, not {data.dtype}; name the classes with a list of texts")
-        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "data", _with_numbers_of_classes(data))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -212,3 +217,22 @@ def in_short(names: Sequence[str], most: int = 6) -> str:
     """Return names in one line, those beyond the first few as their number: ``"fat, water and 398 more"``."""
     shown = list(names) if len(names) <= most else [*names[: most - 1]]
     return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
+
+
+def _with_numbers_of_classes(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return labels in which every negative number is `UNKNOWN`.
+
+    Raises
+    ------
+    ValueError
+        If a number is too large for a class.
+    """
+    if not data.size or data.dtype.itemsize < 4 and data.dtype.kind == "u":
+        return data
+    low, high = int(data.min()), int(data.max())
+    if high > LARGEST_CLASS:
+        raise ValueError(
+            f"labels hold {high}, and the number of a class is {LARGEST_CLASS} at most; set it to 0 where it means that there are no data, "
+            "or renumber the classes: np.unique(labels, return_inverse=True)[1]"
+        )
+    return np.where(data < 0, data.dtype.type(UNKNOWN), data) if low < UNKNOWN else data

@@ -8,9 +8,10 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, predict, preprocess, read, train, write
 from napari_spectrai.experiment.card import ModelCard
-from napari_spectrai.experiment.compatibility import another_scale, fit_axis, intensities_of, usual
+from napari_spectrai.experiment.compatibility import another_scale, fit_axis, intensities_of, unlike_one_another, usual
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.model import Model
+from napari_spectrai.preparation import steps
 from napari_spectrai.preparation.axis import Crop, Fill, Resample
 from napari_spectrai.preparation.normalise import Scale
 
@@ -242,3 +243,31 @@ def test_fill_is_a_step_of_its_own_when_resampling(scene):
     assert np.isnan(preprocess(cube, [step]).data).any(-1).sum() == 1
     with pytest.warns(SpectralWarning, match="1 values of 1 of 480 spectra"):
         assert np.isfinite(preprocess(cube, [Fill(), step]).data).all()
+
+
+@pytest.mark.parametrize("factor", [1, 3, 0.3, 10, 1000, 1e-3, -1, -10])
+@pytest.mark.parametrize("step", [None, "normalise"])
+@pytest.mark.parametrize("count", [2, 4])
+def test_inputs_on_another_scale_than_the_others_are_said(factor: float, step: str | None, count: int) -> None:
+    rng = np.random.default_rng(0)
+    cubes = [Cube(1 + rng.random((6, 5, 8)), SpectralAxis(np.arange(8), "nm"), name=f"scene {n}") for n in range(count)]
+    cubes[-1] = cubes[-1].with_data(cubes[-1].numpy() * factor)
+    words = unlike_one_another(cubes, [] if step is None else [steps.parse({"kind": step})])
+    assert len(words) == (factor < 0 or (step is None and not 1 / 8 < factor < 8))
+    if words and factor > 0:
+        divisor = float(re.search(r"Scale\(factor=([\d.e+-]+)\)", words[0])[1])
+        name = re.search(r"of '(scene \d)'", words[0])[1]
+        mended = [preprocess(one, [Scale(factor=divisor)]) if one.name == name else one for one in cubes]
+        assert not unlike_one_another(mended, [])
+    elif words:
+        assert "opposite sign" in words[0]
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "warned"), [(0.0, 1, False), (0.0, -1, True), (1.0, -1, False), (None, -1, False), (0.5, -1, False)]
+)
+def test_intensities_of_the_opposite_sign_are_warned_of(trained: float | None, given: int, warned: bool) -> None:
+    cube = Cube(given * (1 + np.random.default_rng(0).random((6, 5, 8))), SpectralAxis(np.arange(8), "nm"))
+    plain = Experiment.default("denoising", cube).override("preparation=[]")
+    model = ModelCard("m", plain, cube.axis, cube.axis, "", intensities=[1.0, 1.5, 2.0], negative=trained)
+    assert ("opposite sign" in another_scale(model, cube)) == warned

@@ -64,6 +64,8 @@ class ModelCard:
         Divisor of the logits that calibrates the probabilities in validation.
     intensities : list of float
         The 1st, 50th and 99th percentile of the training magnitudes before preparation; empty if unknown.
+    negative : float, optional
+        Fraction of the training intensities before preparation that are negative.
     """
 
     name: str
@@ -81,6 +83,7 @@ class ModelCard:
     compared: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     intensities: list[float] = field(default_factory=list)
+    negative: float | None = None
 
     @classmethod
     def now(cls, **fields: Any) -> Self:

@@ -57,6 +57,7 @@ class _Plain(TypedDict):
     compared: NotRequired[Annotated[list[dict[str, Any]], Field(max_length=1000)]]
     notes: NotRequired[Texts]
     intensities: NotRequired[Annotated[list[float], AfterValidator(_percentiles)]]
+    negative: NotRequired[Annotated[float, Field(ge=0, le=1)] | None]
 
 
 class _Class(TypedDict):

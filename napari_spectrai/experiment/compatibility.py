@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +18,9 @@ from napari_spectrai.valid import held_by
 
 FACTOR = 3.0
 """Factor between the brightest intensities of a cube and those of the training data above which a warning is given."""
+FACTOR_OF_INPUTS = 8.0
+"""The same between the inputs of one training: exposures and samples differ more than instruments."""
+NEGATED = "if only the sign differs, negate it: as_cube(-cube.numpy(), axis=cube.axis)"
 PERCENTILES = (1.0, 50.0, 99.0)
 RECORDED = 2**22
 """Largest number of values from which those of a card are computed, of evenly spread spectra."""
@@ -129,8 +133,59 @@ def intensities_of(spectra: FloatArray) -> list[float]:
     return [float(f"{value:.6g}") for value in np.percentile(values, PERCENTILES)] if values.size else []
 
 
+def negative_share(spectra: FloatArray) -> float | None:
+    """Return which fraction of the values of spectra (n, L) that are not zero is negative; None if there are none."""
+    values = spectra[np.isfinite(spectra) & (spectra != 0)]
+    return float(f"{(values < 0).mean():.4g}") if values.size else None
+
+
+def of_other_sign(one: float | None, other: float | None) -> bool:
+    """Whether nearly all values are negative in one of two data, by their `negative_share`, and in the other nearly none."""
+    return one is not None and other is not None and abs(one - other) > 0.8
+
+
+def unlike_one_another(cubes: Sequence[Cube], steps: Sequence[Step]) -> list[str]:
+    """Return sentences on those of several inputs whose intensities differ by a large factor or in sign from those of most.
+
+    Nothing is said where the preparation removes the difference.
+    """
+    if len(cubes) < 2:
+        return []
+    each = [seen(cube, max(LOOKED_AT // len(cubes), 2**12)).reshape(-1, cube.shape[-1]) for cube in cubes]
+    each = [spectra[held_by(spectra).mask] for spectra in each]
+    sizes, signs = [(intensities_of(spectra) or [0.0])[-1] for spectra in each], [negative_share(spectra) for spectra in each]
+    known = [number for number, size in enumerate(sizes) if size and signs[number] is not None]
+    if len(known) < 2:
+        return []
+    usually, sign = (sorted(values[n] or 0.0 for n in known)[(len(known) - 1) // 2] for values in (sizes, signs))
+    found: list[str] = []
+    chain: Preparation | None = None
+    for number in known:
+        cube, spectra = cubes[number], each[number][:: max(1, len(each[number]) // 64)]
+        name, ratio = cube.name or f"input {number + 1}", sizes[number] / usually
+        turned = of_other_sign(signs[number], sign)
+        if not turned and 1 / FACTOR_OF_INPUTS <= ratio <= FACTOR_OF_INPUTS:
+            continue
+        chain = chain or Preparation(tuple(steps)).fitted(np.concatenate(each), cube.axis)
+        if not _matters(chain, spectra, cube.axis, -1.0 if turned else ratio):
+            continue
+        if turned:
+            found.append(f"Intensities of {name!r} have the opposite sign of those of other inputs; {NEGATED}.")
+        else:
+            factor = usual(ratio)
+            found.append(
+                f"Intensities of {name!r} are {_times(factor)} those of the other inputs (99th percentile {sizes[number]:.3g}, there "
+                f"{usually:.3g}); if only the scale differs, divide it by {factor:g} first: preprocess(cube, [Scale(factor={factor:g})])."
+            )
+    return found if len(found) <= 3 else [*found[:3], f"So do those of {len(found) - 3} more inputs."]
+
+
+def _times(factor: float) -> str:
+    return f"about {factor:g} times" if factor > 1 else f"about 1/{1 / factor:.4g} of"
+
+
 def another_scale(card: ModelCard, cube: Cube) -> str:
-    """Return a warning with a remedy if a cube's intensities differ by a factor from the training data; otherwise an empty text.
+    """Return a warning with a remedy if a cube's intensities differ by a factor or in sign from the training data; else an empty text.
 
     No warning is given if the model's preparation removes any factor, such as by normalising each spectrum.
     """
@@ -139,23 +194,28 @@ def another_scale(card: ModelCard, cube: Cube) -> str:
     spectra = seen(cube, LOOKED_AT).reshape(-1, cube.shape[-1])
     spectra = spectra[held_by(spectra).mask]
     measured = intensities_of(spectra)
+    steps = Preparation(tuple(card.experiment.preparation))
+    some = spectra[:: max(1, len(spectra) // 64)]
+    if of_other_sign(card.negative, negative_share(spectra)) and _matters(steps, some, cube.axis, -1.0):
+        return (
+            f"The intensities of {cube.name or 'the cube'!r} have the opposite sign of those of the training data, which makes its results "
+            f"unreliable; {NEGATED}."
+        )
     if not measured or not measured[-1] or not card.intensities[-1]:
         return ""
     ratio = measured[-1] / card.intensities[-1]
-    if 1 / FACTOR <= ratio <= FACTOR or not _matters(card, spectra[:: max(1, len(spectra) // 64)], cube.axis, ratio):
+    if 1 / FACTOR <= ratio <= FACTOR or not _matters(steps, some, cube.axis, ratio):
         return ""
     factor = usual(ratio)
-    times = f"about {factor:g} times" if ratio > 1 else f"about 1/{1 / factor:.4g} of"
     return (
-        f"The intensities of {cube.name or 'the cube'!r} are {times} those of the training data (99th percentile {measured[-1]:.3g}, "
+        f"The intensities of {cube.name or 'the cube'!r} are {_times(factor)} those of the training data (99th percentile {measured[-1]:.3g}, "
         f"there {card.intensities[-1]:.3g}), which makes its results unreliable; if only the scale differs, divide by {factor:g}: "
         f"preprocess(cube, [Scale(factor={factor:g})]), or the step 'Scale by one factor' of Preprocess."
     )
 
 
-def _matters(card: ModelCard, spectra: FloatArray, axis: SpectralAxis, ratio: float) -> bool:
+def _matters(chain: Preparation, spectra: FloatArray, axis: SpectralAxis, ratio: float) -> bool:
     """Whether dividing the intensities by `ratio` changes the result of the preparation."""
-    chain = Preparation(tuple(card.experiment.preparation))
     with np.errstate(all="ignore"):
         one, other = (chain.apply(values, axis)[0] for values in (spectra, (spectra / np.float32(ratio)).astype(np.float32)))
     size = float(np.nanmax(np.abs(one))) if np.isfinite(one).any() else 0.0

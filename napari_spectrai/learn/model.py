@@ -101,8 +101,8 @@ class Model:
         """
         card = ModelCard.now(
             name=experiment.name or name, experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
-            axis=data.axis, truth_axis=data.truth_axis, classes=data.classes, intensities=data.intensities, trained_on=data.names,
-            baselines=[method.spec.kind for method in classical.values()], **about,
+            axis=data.axis, truth_axis=data.truth_axis, classes=data.classes, intensities=data.intensities, negative=data.negative,
+            trained_on=data.names, baselines=[method.spec.kind for method in classical.values()], **about,
         )  # fmt: skip
         return cls(network.eval(), card, dict(classical), data.fingerprints, applicability)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_spectrai.class_numbers import on_the_numbers_of
 from napari_spectrai.correspondence import Correspondence, relation_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import TaskSpec
@@ -219,7 +220,8 @@ def labels_on_truth(results: Mapping[str, Labels], truth: Labels, *, known: bool
     predicted, words = {}, []
     data = truth.data
     for name, given in results.items():
-        result = given.in_shape(truth.shape)
+        result, numbering = on_the_numbers_of(truth, {}, given.in_shape(truth.shape))
+        words += [numbering] if numbering else []
         each = relation(truth, result) if known else None
         if each is None or each.kind == "same":
             predicted[name] = result

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.compatibility import unlike_one_another
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
@@ -113,6 +114,8 @@ def divide(
     if new and (first := first_occurrences(cubes, shapes)) is not None:
         maps, words = kept_together(maps, first, moves=parts_of(cubes) is None and not by_units(experiment, cubes))
         repeated = [words, contradicting(first, marked)]
+    if new:
+        repeated += unlike_one_another(cubes, experiment.preparation)
     notes = [*filter(None, [said(held), kept, *repeated])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 

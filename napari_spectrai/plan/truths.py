@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai import io
+from napari_spectrai.class_numbers import in_one_numbering
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Data, Experiment
@@ -45,6 +46,9 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
     task = experiment.task
     inputs, targets = from_files(experiment) if cubes is None else given(experiment, cubes, truths)
     inputs, targets, words = by_position(experiment, inputs, targets)
+    if task.classifies:
+        targets, numbering = in_one_numbering(targets)  # type: ignore[arg-type, assignment]  # labels
+        words += [numbering] if numbering else []
     for sentence in words:
         warnings.warn(sentence, SpectralWarning, stacklevel=3)
     if task.of_images:

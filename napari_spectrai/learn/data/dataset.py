@@ -72,6 +72,7 @@ class Dataset:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     holds: Tensor | None = None
     intensities: list[float] = field(default_factory=list)
+    negative: float | None = None
     divided: list[Map] = field(default_factory=list)
     stream: Stream | None = None
 

@@ -10,7 +10,7 @@ import torch
 
 from napari_spectrai.cube import Cube, FloatArray
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.compatibility import intensities_of
+from napari_spectrai.experiment.compatibility import intensities_of, negative_share
 from napari_spectrai.experiment.ineffective import without_effect
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.dependence import NOT_PAIRED, are_paired
@@ -47,7 +47,7 @@ def pool(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth],
     if not len(fitting):
         refuse_empty(experiment, division, [], cubes, truths)
     preparation = Preparation(tuple(experiment.preparation)).fitted(fitting, cubes[0].axis)
-    intensities = intensities_of(fitting)
+    intensities, negative = intensities_of(fitting), negative_share(fitting)
     del fitting
     step_notes = (note for step in experiment.preparation for cube in cubes for note in step.notes(cube))
     notes = list(dict.fromkeys(step_notes))
@@ -83,7 +83,7 @@ def pool(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth],
         times=times, enlarges=task.enlarges, shared=division.layout.shared,
         classes=division.classes, of_images=task.of_images, units=units,
         fingerprints=learnt_from(filled.hashes, known.hashes if known else [], division.maps, marked, experiment.training.start),
-        intensities=intensities,
+        intensities=intensities, negative=negative,
         holds=None if all(d.all() for d in division.data) else torch.from_numpy(holds),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.conversion import as_cube
+from napari_spectrai.class_numbers import on_the_numbers_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.label_conversion import as_labels
@@ -196,6 +197,9 @@ def _with_unknown(model: Model, labels: Labels) -> tuple[list[Class], npt.NDArra
         If the labels hold none of the model's classes.
     """
     classes, task = model.description.classes, model.description.experiment.task
+    labels, _ = on_the_numbers_of(
+        Labels(np.full((1,) * labels.data.ndim, classes[0].value)), {one.value: one.name for one in classes}, labels
+    )
     truth = numbered(labels, classes)
     if not (truth > 0).any():
         raise ValueError(f"the labels hold none of the model's classes ({', '.join(f'{one.value}: {one.name}' for one in classes)})")

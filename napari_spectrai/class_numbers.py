@@ -1,0 +1,107 @@
+"""Numbers of classes in several labels: the same name has the same number everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from napari_spectrai.labels import UNKNOWN, Labels
+
+
+def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
+    """Return labels in which every named class has one number, that of the first labels with this name, and what was renumbered.
+
+    Names that were numbered separately, such as those of two tables, would otherwise be confused: number 1 is the first name of each.
+    Numbers without a name keep their number, and so does 0 in images, which means unlabelled.
+
+    Parameters
+    ----------
+    labels : sequence of Labels
+
+    Returns
+    -------
+    labels : list of Labels
+        The same objects where nothing changes.
+    words : str
+        A sentence; empty if nothing was renumbered.
+
+    Raises
+    ------
+    ValueError
+        If a number without a name would coincide with that of a named class.
+    """
+    numbers: dict[str, int] = {}
+    owners: dict[int, str] = {}
+    top = max((value for one in labels for value in (*one.values(None), *one.names)), default=0)
+    found, changed = [], {}
+    for one in labels:
+        moved: dict[int, int] = {}
+        for value, name in sorted(_named(one).items()):
+            at = numbers.get(name)
+            if at is None or at in moved.values():  # a new name, or one that these labels have twice
+                at = value if value not in owners and value not in moved.values() else (top := top + 1)
+                numbers.setdefault(name, at)
+                owners[at] = name
+            moved[value] = at
+        if any(value != at for value, at in moved.items()):
+            _refuse_ambiguous(one, moved)
+            changed |= {one.names[value]: (value, at) for value, at in moved.items() if value != at}
+            one = renumbered(one, moved)
+        found.append(one)
+    if not changed:
+        return found, ""
+    shown = [f"{name} {value} → {at}" for name, (value, at) in sorted(changed.items())]
+    more = f", and {len(shown) - 6} more" if len(shown) > 6 else ""
+    return found, f"Labels number their classes differently; classes are matched by name ({', '.join(shown[:6])}{more})."
+
+
+def on_the_numbers_of(known: Labels, names: Mapping[int, str], labels: Labels) -> tuple[Labels, str]:
+    """Return labels with the class numbers of others, if both have names in common; otherwise unchanged.
+
+    Parameters
+    ----------
+    known : Labels
+        Whose numbers are kept.
+    names : mapping of int to str
+        Further names of these numbers.
+    labels : Labels
+
+    Returns
+    -------
+    labels : Labels
+    words : str
+        As from `in_one_numbering`.
+    """
+    first = replace(known, names={**names, **known.names})
+    if not {*_named(first).values()} & {*_named(labels).values()}:
+        return labels, ""
+    (_, other), words = in_one_numbering([first, labels])
+    return other, words
+
+
+def renumbered(labels: Labels, numbers: Mapping[int, int]) -> Labels:
+    """Return labels with other numbers, and their names and colours."""
+    data = labels.data.astype(np.int64)
+    for value, number in numbers.items():
+        data[labels.data == value] = number
+    names = {numbers.get(value, value): name for value, name in labels.names.items()}
+    colours = {numbers.get(value, value): colour for value, colour in labels.colours.items()}
+    return replace(labels, data=data, names=names, colours=colours, source=None)
+
+
+def _named(labels: Labels) -> dict[int, str]:
+    """Return the names of classes, without those made of their number."""
+    fixed = {UNKNOWN, 0} if labels.data.ndim > 1 else {UNKNOWN}
+    return {value: name for value, name in labels.names.items() if value not in fixed and name != f"class {value}"}
+
+
+def _refuse_ambiguous(labels: Labels, moved: Mapping[int, int]) -> None:
+    unnamed = {*labels.values(None)} - {*moved}
+    met = sorted(unnamed & {*moved.values()} - {0})
+    if met:
+        raise ValueError(
+            f"class {met[0]} of {labels.name or 'the labels'!r} has no name, and other labels use this number for the class "
+            f"{next(labels.names[value] for value, at in moved.items() if at == met[0])!r}; name all classes, or none"
+        )
