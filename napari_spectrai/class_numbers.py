@@ -35,7 +35,8 @@ def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
     numbers: dict[str, int] = {}
     owners: dict[int, str] = {}
     top = max((value for one in labels for value in (*one.values(None), *one.names)), default=0)
-    found, changed = [], {}
+    found: list[Labels] = []
+    changed: dict[str, tuple[int, int]] = {}
     for one in labels:
         moved: dict[int, int] = {}
         for value, name in sorted(_named(one).items()):
@@ -48,8 +49,9 @@ def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
         if any(value != at for value, at in moved.items()):
             _refuse_ambiguous(one, moved)
             changed |= {one.names[value]: (value, at) for value, at in moved.items() if value != at}
-            one = renumbered(one, moved)
-        found.append(one)
+            found.append(renumbered(one, moved))
+        else:
+            found.append(one)
     if not changed:
         return found, ""
     shown = [f"{name} {value} → {at}" for name, (value, at) in sorted(changed.items())]

@@ -91,7 +91,7 @@ def without_mask(array: Any) -> Any:
         return array
     if array.dtype.kind not in "fiub" or not np.ma.is_masked(array):
         return array.data
-    return array.astype(np.result_type(array.dtype, np.float32)).filled(np.nan)
+    return np.where(np.ma.getmaskarray(array), np.nan, array.data.astype(np.result_type(array.dtype, np.float32)))
 
 
 # ---------------------------------------------------------------- other libraries
@@ -246,7 +246,8 @@ def _refuse_without_intensities(layer: Layer) -> None:
         return
     remedy = "; if its numbers are intensities, convert it to an Image layer (layer.data is the array)" if kind == "Labels" else ""
     raise ValueError(
-        f"{str(getattr(layer, 'name', ''))!r} is a layer of {kind}, which holds no intensities; give an Image layer with the spectra{remedy}"
+        f"{str(getattr(layer, 'name', ''))!r} is a layer of {kind}, which holds no intensities; give an Image layer with the "
+        f"spectra{remedy}"
     )
 
 

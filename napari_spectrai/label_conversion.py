@@ -72,9 +72,8 @@ def say_unknown(labels: Labels) -> Labels:
     if count:
         name = repr(labels.name) if labels.name else "the labels"
         more = "; so does 0 where 0 means unlabelled" if (labels.data == 0).any() else ""
-        warnings.warn(
-            f"{count:,} pixels of {name} are missing (negative, masked, NaN or empty) and count as unlabelled{more}", SpectralWarning, stacklevel=3
-        )
+        why = "(negative, masked, NaN or empty)"
+        warnings.warn(f"{count:,} pixels of {name} are missing {why} and count as unlabelled{more}", SpectralWarning, stacklevel=3)
     return labels
 
 

@@ -227,7 +227,7 @@ def _with_numbers_of_classes(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
     ValueError
         If a number is too large for a class.
     """
-    if not data.size or data.dtype.itemsize < 4 and data.dtype.kind == "u":
+    if not data.size or (data.dtype.itemsize < 4 and data.dtype.kind == "u"):
         return data
     low, high = int(data.min()), int(data.max())
     if high > LARGEST_CLASS:

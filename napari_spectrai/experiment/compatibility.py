@@ -208,8 +208,9 @@ def another_scale(card: ModelCard, cube: Cube) -> str:
         return ""
     factor = usual(ratio)
     return (
-        f"The intensities of {cube.name or 'the cube'!r} are {_times(factor)} those of the training data (99th percentile {measured[-1]:.3g}, "
-        f"there {card.intensities[-1]:.3g}), which makes its results unreliable; if only the scale differs, divide by {factor:g}: "
+        f"The intensities of {cube.name or 'the cube'!r} are {_times(factor)} those of the training data "
+        f"(99th percentile {measured[-1]:.3g}, there {card.intensities[-1]:.3g}), which makes its results unreliable; if only the scale "
+        f"differs, divide by {factor:g}: "
         f"preprocess(cube, [Scale(factor={factor:g})]), or the step 'Scale by one factor' of Preprocess."
     )
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.conversion import as_cube
 from napari_spectrai.class_numbers import on_the_numbers_of
+from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.label_conversion import as_labels
