@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import importlib.util
 import itertools
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import napari_spectrai
 
@@ -75,7 +79,8 @@ def test_the_conda_recipe_needs_what_the_package_needs():
     names = {conda: name for name, conda in recipe.RENAMED.items()}
     needs = {" ".join([names.get(one.split()[0], one.split()[0]), *one.split()[1:]]) for one in made["requirements"]["run"][1:]}
     assert needs == {re.sub(r"(?=>=)", " ", one, count=1) for one in PROJECT["project"]["dependencies"]}
-    assert made["requirements"]["run"][0] == f"python {PROJECT['project']['requires-python']}"
+    assert [one.replace(" ", "") for one in made["requirements"]["host"][2:]] == PROJECT["build-system"]["requires"]
+    assert made["requirements"]["host"][0] == made["requirements"]["run"][0] == f"python {PROJECT['project']['requires-python']}"
     assert made["package"]["version"] == napari_spectrai.__version__
 
 
@@ -88,3 +93,47 @@ def test_python_versions_of_the_workflows_are_those_of_the_package():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
     listed = [one.rpartition(" ")[2] for one in PROJECT["project"]["classifiers"] if re.search(r":: 3\.\d+$", one)]
     assert workflow["jobs"]["suite"]["strategy"]["matrix"]["python"] == listed
+
+
+def brought(needs):
+    """Return the distributions that an installer brings for requirements, and what these need in turn."""
+    found, left = set(), [Requirement(need) for need in needs]
+    while left:
+        need = left.pop()
+        key = (re.sub(r"[-_.]+", "-", need.name).lower(), frozenset(need.extras))
+        if key in found:
+            continue
+        found.add(key)
+        environments = [{"extra": extra} for extra in ("", *need.extras)]
+        try:
+            further = [Requirement(text) for text in importlib.metadata.requires(need.name) or ()]
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        left += [one for one in further if one.marker is None or any(one.marker.evaluate(values) for values in environments)]
+    return {name for name, _ in found}
+
+
+def modules_of_tests():
+    """Yield the modules that tests import, and those that they run by ``python -m``."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if path.parent.name != "browser" else ():
+            if isinstance(node, ast.Import):
+                yield from (name.name.partition(".")[0] for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module.partition(".")[0]
+            elif isinstance(node, ast.List):
+                words = [one.value if isinstance(one, ast.Constant) else None for one in node.elts]
+                yield from (str(word).partition(".")[0] for before, word in itertools.pairwise(words) if before == "-m")
+
+
+def test_the_group_test_brings_what_the_tests_import_and_run():
+    """A workflow installs that group and no other before it runs them."""
+    present = brought([*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["test"]])
+    owners = importlib.metadata.packages_distributions()
+    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {"tests", "napari_spectrai"}
+    missing = {
+        module
+        for module in set(modules_of_tests()) - ours - set(sys.stdlib_module_names)
+        if not any(re.sub(r"[-_.]+", "-", owner).lower() in present for owner in owners.get(module, ()))
+    }
+    assert missing == set()

@@ -15,13 +15,20 @@ RENAMED = {"torch": "pytorch", "dask[array]": "dask-core"}
 """Packages with other names on conda-forge."""
 
 
+def conda(need: str) -> str:
+    """Return a requirement as conda writes it."""
+    name, bound = re.fullmatch(r"([\w.-]+(?:\[\w+\])?)(.*)", need).groups()
+    return f"{RENAMED.get(name, name)} {bound}"
+
+
 def recipe() -> dict[str, Any]:
     """Return the recipe as a mapping."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = document["project"]
     version = re.search(r'__version__ = "(.+)"', (ROOT / "napari_spectrai" / "__init__.py").read_text(encoding="utf-8"))
     if version is None:
         raise ValueError("napari_spectrai/__init__.py has no __version__")
-    needs = [one for one in (re.fullmatch(r"([\w.-]+(?:\[\w+\])?)(.*)", text) for text in project["dependencies"]) if one is not None]
+    python = f"python {project['requires-python']}"
     return {
         "package": {"name": project["name"], "version": version[1]},
         "source": {"sha256": "OF THE SDIST", "url": f"https://pypi.org/packages/source/n/{project['name']}/napari_spectrai-{version[1]}.tar.gz"},
@@ -30,8 +37,8 @@ def recipe() -> dict[str, Any]:
             "python": {"entry_points": [f"{name} = {target}" for name, target in project["scripts"].items()]},
         },
         "requirements": {
-            "host": ["python >=3.11", "pip", "hatchling >=1.26"],
-            "run": [f"python {project['requires-python']}", *(f"{RENAMED.get(one[1], one[1])} {one[2]}" for one in needs)],
+            "host": [python, "pip", *map(conda, document["build-system"]["requires"])],
+            "run": [python, *map(conda, project["dependencies"])],
         },
         "tests": [{"python": {"imports": ["napari_spectrai"]}}, {"script": ["napari-spectrai --version"]}],
         "about": {"license": project["license"], "license_file": "LICENSE", "summary": project["description"]},
