@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from napari_spectrai.cli import app, train_command
 from napari_spectrai.cli.train_command import _next
 from napari_spectrai.runs import RunFolder
 
@@ -49,6 +51,16 @@ def test_the_demo_ends_with_commands_that_exist():
     assert "out/run/report.html" in advice
     assert re.search(r"napari-spectrai info out/model\.safetensors ", advice)
     assert re.search(r"napari FILE ", advice)
+
+
+def test_the_demo_without_qt_names_the_remedy_before_it_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_command, "find_spec", lambda name: None)
+    done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "demo")])
+    assert (done.exit_code, (tmp_path / "demo").exists()) == (1, False)
+    assert 'pip install "napari-spectrai[all]", or demo --no-window' in done.output
+    advice = _next(Path("out/model.safetensors"), RunFolder("out/run"))
+    assert "napari FILE" not in advice
+    assert 'pip install "napari-spectrai[all]"' in advice
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of POSIX")

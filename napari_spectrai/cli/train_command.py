@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -190,6 +191,11 @@ def demo(
     """Train a Raman denoiser on the bundled pairs, print its scores and those of the classical methods, and show it."""
     from napari_spectrai.samples import sample
 
+    with exit_with(FAILED):
+        if window and not _qt():
+            raise ImportError(
+                'napari opens no window, since no Qt binding is installed; run: pip install "napari-spectrai[all]", or demo --no-window'
+            )
     pairs = sample("raman_pairs")
     assert pairs.truth is not None  # noqa: S101
     experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
@@ -212,6 +218,10 @@ def demo(
     echo(_next(saved, folder))
 
 
+def _qt() -> bool:
+    return any(find_spec(binding) is not None for binding in ("PyQt6", "PySide6", "PyQt5"))
+
+
 def _next(model: Path, folder: RunFolder) -> str:
     """Return what to try after the demo."""
     scripts = Path(sys.executable).parent
@@ -219,9 +229,12 @@ def _next(model: Path, folder: RunFolder) -> str:
     rows = [
         (f"{folder.report}", "how the network was trained; open it in a browser"),
         (f"{prefix}napari-spectrai info {model}", "settings and scores, as the model file holds them"),
+    ]
+    windows = [
         (f"{prefix}napari", "File > Open Sample > napari-spectrai has more data; the docks are under Plugins > napari-spectrai"),
         (f"{prefix}napari FILE", "spectra of your own: then Plugins > napari-spectrai > Train"),
     ]
+    rows += windows if _qt() else [('pip install "napari-spectrai[all]"', "Qt, for the windows of napari")]
     width = max(len(what) for what, _ in rows)
     return "\nTry next:\n" + "\n".join(f"  {what:<{width}}  {why}" for what, why in rows)
 

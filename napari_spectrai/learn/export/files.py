@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +45,7 @@ def export(model: Model, path: str | Path) -> Path:
     fast = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # one operation for a whole encoder, which no format has
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of torch's exporter about itself
+        with _silent_exporter(), torch.no_grad():
             size = torch.export.Dim.DYNAMIC
             program = torch.export.export(graph, (batch,), dynamic_shapes=({0: size, 1: size, 2: size},), strict=False)
             content = _pt2(program, model) if suffix == ".pt2" else _onnx(program, batch, model)
@@ -63,6 +64,22 @@ def export(model: Model, path: str | Path) -> Path:
     return path
 
 
+@contextmanager
+def _silent_exporter() -> Iterator[None]:
+    """Hide what torch's exporter says about itself: operations of torchvision, which no model uses, and Triton, which it does not find."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.utils.flop_counter")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def _probe(model: Model, *shape: int) -> torch.Tensor:
     low, _, high = model.description.intensities or [0.0, 0.5, 1.0]
     random = np.random.default_rng(0)
@@ -75,13 +92,7 @@ def _onnx(program: Any, batch: torch.Tensor, model: Model) -> bytes:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError('ONNX needs a package that is not installed: pip install "napari-spectrai[export]"') from error
-    about_itself = logging.getLogger("torch.onnx")
-    level = about_itself.level
-    try:
-        about_itself.setLevel(logging.ERROR)  # each missing operation of torchvision, which no model uses, is a warning
-        made = torch.onnx.export(program, (batch,), dynamo=True, input_names=["spectra"], output_names=["result"], verbose=False)
-    finally:
-        about_itself.setLevel(level)
+    made = torch.onnx.export(program, (batch,), dynamo=True, input_names=["spectra"], output_names=["result"], verbose=False)
     assert made is not None  # noqa: S101
     proto = made.model_proto
     entry = proto.metadata_props.add()
