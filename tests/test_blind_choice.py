@@ -92,3 +92,14 @@ def test_data_without_noise_stay_what_they_are(tmp_path):
 def test_the_card_says_that_there_was_no_truth(tmp_path):
     model, _, _ = denoised(Cube(noisy("gaussian")), tmp_path / "run")
     assert "Scored against:   noisy target (no truth was given)" in str(model.card())
+
+
+def test_a_method_that_fails_when_it_is_applied_is_left_out(tmp_path, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("singular matrix")
+
+    monkeypatch.setattr("napari_spectrai.learn.classical.subspace.SVDNLM.denoised", fails)
+    _, events, _ = denoised(Cube(noisy("gaussian")), tmp_path / "run")
+    notes = {event.name: event.note for event in events if isinstance(event, Compared)}
+    assert notes.pop("SVD+NLM") == "left out: singular matrix"
+    assert not any(notes.values())

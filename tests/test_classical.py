@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
@@ -179,6 +180,16 @@ def test_methods_that_need_no_training_apply_by_name(kind, pairs, image_pairs):
     result = predict(kind, noisy).result
     assert result.axis == noisy.axis
     assert np.square(result.numpy() - clean.data).mean() < np.square(noisy.data - clean.data).mean()
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("kind", ["svd_nlm", "nl_bayes"])
+def test_data_of_few_components_and_no_noise_stay_as_they_are(kind, unit):
+    rng = np.random.default_rng(3)
+    shares, spectra = gaussian_filter(rng.random((14, 16, 4)), (2, 2, 0)), gaussian_filter1d(rng.random((4, 60)), 3, axis=1)
+    clean = (unit * (0.2 + shares) @ spectra).astype(np.float32)
+    result = predict(kind, Cube(clean)).result.numpy()
+    assert np.abs(result - clean).max() < 1e-3 * clean.std()
 
 
 def test_enlarging_by_name_in_tiles_and_whole(image_pairs):

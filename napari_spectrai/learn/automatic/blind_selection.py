@@ -157,6 +157,7 @@ class BlindComparison:
         for number, posed in enumerate(self.posed):
             try:
                 module = self.fitted(candidate, posed.noisier, stopping)
+                outputs += [_answers(module, s.x)[m] for s, m in zip(posed.noisier.scenes(), self.shown, strict=True)]
             except Stopped:
                 if self.stopping():
                     raise
@@ -166,7 +167,6 @@ class BlindComparison:
             except (ArithmeticError, ValueError, RuntimeError) as error:
                 yield FoldOutcome(candidate, None, time.monotonic() - began, f"left out: {error}")
                 return
-            outputs += [_answers(module, s.x)[m] for s, m in zip(posed.noisier.scenes(), self.shown, strict=True)]
             if self.stopping():
                 raise Stopped
             yield candidate, number + 1

@@ -82,16 +82,30 @@ def _filtered(model: Tensor, group: Tensor | None) -> Tensor:
     others = max(1, centred.shape[1] - 1)
     few = centred.shape[1] < centred.shape[2]
     spread = (centred @ centred.transpose(1, 2) if few else centred.transpose(1, 2) @ centred) / others
-    unit = torch.eye(spread.shape[1])
+    unit = torch.eye(spread.shape[1], dtype=spread.dtype)
     if group is None:
         # each eigenvalue s becomes s² / (s² + c); in double, since s² spans many decades
-        squared = spread.double() @ spread.double()
-        gain = torch.cholesky_solve(squared, torch.linalg.cholesky(squared + SHRINK * unit.double())).to(model.dtype)
+        wide = spread.double()
+        squared = wide @ wide.transpose(1, 2)
+        gain = torch.cholesky_solve(squared, torch.linalg.cholesky(_definite(squared + SHRINK * unit))).to(model.dtype)
         return (gain @ centred if few else centred @ gain) + mean
-    factor, off = torch.linalg.cholesky(spread + unit), group - mean
+    if spread.dtype == torch.float32:
+        factor, failed = torch.linalg.cholesky_ex(spread + unit)
+        if bool(failed.any()):  # the signal is so far above the noise that adding the noise changes nothing in single precision
+            return _filtered(model.double(), group.double()).to(model.dtype)
+    else:
+        factor = torch.linalg.cholesky(_definite(spread + unit))
+    off = group - mean
     if few:
         return off @ centred.transpose(1, 2) / others @ torch.cholesky_solve(centred, factor) + mean
     return torch.cholesky_solve(spread @ off.transpose(1, 2), factor).transpose(1, 2) + mean
+
+
+def _definite(matrices: Tensor) -> Tensor:
+    """Return matrices (N, v, v) with their rounding error added to the diagonal, so that they are positive definite."""
+    diagonal = matrices.diagonal(dim1=1, dim2=2)
+    rounding = diagonal.shape[1] * torch.finfo(matrices.dtype).eps * diagonal.sum(1)
+    return matrices + torch.diag_embed(rounding[:, None].expand_as(diagonal))
 
 
 def _patches(image: Tensor, size: int) -> Tensor:
