@@ -30,9 +30,13 @@ class Launched:
         return list(self._runs)
 
     def add(self, run: Any) -> None:
-        """Emit a run; a reference is kept while it is running, since dropping the last handle would end it."""
-        self._runs = [*self.runs, run]
+        """Emit a run that was launched, and keep it."""
+        self.keep(run)
         self.started.emit(run)
+
+    def keep(self, run: Any) -> None:
+        """Keep a reference to a run while it is running, since dropping the last handle would end it."""
+        self._runs = [*self.runs, run]
 
 
 launched = Launched()

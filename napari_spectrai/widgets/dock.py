@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_spectrai.widgets import preferences
 from napari_spectrai.widgets.arrangement import arrange, holder_of
+from napari_spectrai.widgets.closing import Closing
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.column import Column
 from napari_spectrai.widgets.context_menu import offer_on_layers
@@ -87,6 +88,8 @@ class Dock(Container[Any]):
     fills = False
     in_turns = True
     """Whether it is made in several turns of the event loop."""
+    occupied: Any = False
+    """Whether work goes on whose result becomes a layer; closed meanwhile, the dock lives until it has."""
 
     def __init__(self, name: str) -> None:
         self._column: Column | None = None
@@ -107,6 +110,7 @@ class Dock(Container[Any]):
         if hasattr(viewer := getattr(self, "_viewer", None), "window"):
             keep_whole(viewer, self._column)
         self._visibility = Visibility(self._column, self._on_view)
+        Closing(self._column, lambda: self.is_complete and self.occupied)
         self._turns = Turns(self._column, self._made(), self._on_complete)
         self._turns.take()
         if self.in_turns:

@@ -10,7 +10,7 @@ import napari
 from psygnal import Signal, SignalInstance
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QMainWindow, QMessageBox, QWidget
 from superqt.utils import thread_worker
 
 from napari_spectrai import runs
@@ -73,6 +73,12 @@ class _Launches(QObject):
 _launches = _Launches()
 
 
+def unseen() -> list[Run]:
+    """Return the running runs of this process that no dock follows, oldest first."""
+    followed = {follower.job.folder.path for follower in running()}
+    return [run for run in runs.launched.runs if run.folder.path not in followed]
+
+
 def running_runs() -> list[RunFolder]:
     """Return the runs with a living process, newest first: launched here, or in `default_folder` by any process."""
     mine = [run.folder for run in reversed(runs.launched.runs)]
@@ -107,8 +113,18 @@ class Follower(QObject):
         self._timer.setInterval(INTERVAL)
         self._timer.timeout.connect(self._look)
         _running.add(self)
-        # without its dock, the job could be neither seen nor stopped: it saves and ends
-        self.destroyed.connect(lambda _=None: self.abandon())
+        self.destroyed.connect(lambda _=None: self._lose_dock())
+
+    def _lose_dock(self) -> None:
+        """Let a training go on until the last window closes, for the next Train dock to follow; any other job saves and ends."""
+        if not (isinstance(self.job, Run) and self.job.tied):
+            self.abandon()
+            return
+        _running.discard(self)
+        runs.launched.keep(self.job)
+        viewer = napari.current_viewer()
+        if viewer is not None:
+            viewer.status = f"Training {self.job.folder.path.name} goes on; the Train dock shows it when it is opened again"
 
     def abandon(self) -> None:
         """Release the job: no more signals are emitted."""
@@ -195,9 +211,11 @@ class CloseGuard(QObject):
 def _tied_to(window: QWidget) -> list[Job]:
     """Return the jobs that end when the window closes: those of its docks, and with the last window those of the console."""
     followed = running()
-    jobs = [follower.job for follower in followed if main_window(follower.dock) is window]
+    homes = {follower: main_window(follower.dock) for follower in followed}
+    jobs = [follower.job for follower, home in homes.items() if home is window]
     others = {main_window(dock.column) for dock in docks()} - {window}
     if not any(other.isVisible() for other in others):
+        jobs += [follower.job for follower, home in homes.items() if not isinstance(home, QMainWindow)]  # its dock was closed
         known = {follower.job.folder.path for follower in followed}
         jobs += [run for run in runs.launched.runs if run.folder.path not in known]
     return [job for job in jobs if job.tied]

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import psutil
 import pytest
+from qtpy.compat import isalive
 
 from napari_spectrai import SpectralAxis, as_cube
 from napari_spectrai.runs import Epoch, RunFolder
@@ -272,16 +273,41 @@ def test_deleting_the_layers_does_not_disturb_a_run(open_pairs, until):
     assert train.run.folder.state() == "stopped"
 
 
-def test_a_dock_taken_away_saves_and_ends_its_run(open_pairs, until):
+def test_a_dock_taken_away_leaves_its_run_to_the_next(open_pairs, until):
     viewer, *_ = open_pairs
     train = dock(viewer, "Train")
     begin(train, until)
-    process, folder = psutil.Process(train.run.pid), train.run.folder
+    run, column = train.run, train.column
+    count = sum(isinstance(e, Epoch) for e in run.folder.events())
     viewer.window.remove_dock_widget(train.native)
-    train.native.deleteLater()
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
-    assert folder.state() == "stopped"
-    assert not list(folder.path.rglob("*.partial*"))
+    until(lambda: not isalive(column))  # the first one no longer listens to the window
+    assert not jobs.running()
+    until(lambda: sum(isinstance(e, Epoch) for e in run.folder.events()) > count + 3)
+    again = dock(viewer, "Train")
+    until(lambda: again.state == "running")
+    assert again.run.folder.path == run.folder.path
+    again.stop()
+    until(lambda: again.state == "idle")
+    assert run.folder.state() == "stopped"
+
+
+@pytest.mark.parametrize("name", ["Spectra", "Preprocess", "Train", "Predict", "Evaluate", "Maps"])
+def test_a_dock_taken_away_ends_unless_it_is_put_elsewhere_or_works(open_pairs, until, qtbot, monkeypatch, name):
+    viewer, *_ = open_pairs
+    opened = dock(viewer, name)
+    column = opened.native
+    viewer.window.remove_dock_widget(column)
+    viewer.window.add_dock_widget(column, name="elsewhere")
+    qtbot.wait(300)
+    assert isalive(column)
+    working = [True]
+    monkeypatch.setattr(type(opened), "occupied", property(lambda _: working[0]))
+    viewer.window.remove_dock_widget(column)
+    qtbot.wait(300)
+    assert isalive(column)
+    working.clear()
+    working.append(False)
+    until(lambda: not isalive(column))
 
 
 def test_starting_twice_starts_one(open_pairs, until):

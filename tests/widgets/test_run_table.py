@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
 from napari_spectrai.runs.history import RunSummary, gathered
+from napari_spectrai.widgets.train_dock import run_list
+from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_table import RunTable
 
 
@@ -33,3 +36,21 @@ def test_a_sweep_is_one_row_that_opens_and_its_runs_can_be_compared(qtbot, monke
     assert table.ticked == [tmp_path / "sweep" / "1"]
     table.fill(table.known, Path(tmp_path / "sweep" / "2"))
     assert table.chosen.name == "width=2"
+
+
+def test_a_run_that_another_process_ends_is_not_listed_as_running_for_long(qtbot, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAPARI_SPECTRAI_RUNS", str(tmp_path))
+    monkeypatch.setattr(run_list, "_AGAIN", 20)
+    rows = [RunSummary(tmp_path / name, name, "Denoising", "UNet", "now", "running") for name in ("first", "second")]
+    monkeypatch.setattr(run_list, "summaries", lambda: list(rows))
+    view = TrainingView(ViewerModel())
+    runs = run_list.RunList(ViewerModel(), view)
+    qtbot.addWidget(view.native)
+    qtbot.addWidget(runs.shown.native)
+    runs.chosen_changed.connect(lambda: runs.update(active=False))
+    runs.refresh()
+    qtbot.waitUntil(lambda: runs.resume.text == "Follow")
+    runs.choose(rows[1].path)
+    rows[1] = replace(rows[1], state="stopped")
+    qtbot.waitUntil(lambda: runs.resume.text == "Resume")
+    assert [row[-1] for row in runs.table.text()] == ["running", "stopped"]

@@ -71,6 +71,11 @@ class EvaluateDock(Dock):
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._check)
 
+    @property
+    def occupied(self) -> bool:
+        """Whether work goes on whose result becomes a layer."""
+        return self._applying.busy or self.folders.queue.busy
+
     def _leave(self) -> None:
         self._applying.gone = self.folders.queue.gone = True
         layers = self._viewer.layers.events

@@ -101,6 +101,11 @@ class MapsDock(LayerDock):
         self.work.failed.connect(self._on_failed)
         self.leaving.callback(self._leave)
 
+    @property
+    def occupied(self) -> bool:
+        """Whether work goes on whose result becomes a layer."""
+        return self.work.busy
+
     def _leave(self) -> None:
         self._live.leave()
         self._preview.leave()

@@ -98,6 +98,11 @@ class PredictDock(Dock):
         turned.turned.connect(self._check)
         ends.ended.connect(self.refresh)  # a training that has ended has saved a model
 
+    @property
+    def occupied(self) -> bool:
+        """Whether work goes on whose result becomes a layer."""
+        return self._applying.busy
+
     def _leave(self) -> None:
         self._applying.gone = True
         for event in self._layer_events:

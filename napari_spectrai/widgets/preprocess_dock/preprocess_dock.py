@@ -95,6 +95,11 @@ class PreprocessDock(LayerDock):
         self._applying.start.changed.connect(self.start)
         self._applying.ended.connect(lambda how: self._check() if how != "failed" else None)
 
+    @property
+    def occupied(self) -> bool:
+        """Whether work goes on whose result becomes a layer."""
+        return self._applying.busy
+
     def _leave(self) -> None:
         self._applying.gone = True
         self._latest.leave()

@@ -9,7 +9,7 @@ from magicgui.widgets import Container, PushButton
 from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
-from qtpy.QtCore import QUrl
+from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QInputDialog, QLineEdit, QMessageBox
 from superqt.utils import thread_worker
@@ -24,6 +24,9 @@ from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.train_dock.fold_scores import FoldScores
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_table import RunTable
+
+_AGAIN = 2000
+"""Milliseconds after which a list with running runs is read again: another process may end them."""
 
 
 class RunList:
@@ -66,6 +69,10 @@ class RunList:
             widgets=[self.table, first, second, self.folds], labels=False, name="run_list", visible=False
         )
         self.shown.margins = (0, 0, 0, 0)
+        self._again = QTimer(self.table.native)
+        self._again.setSingleShot(True)
+        self._again.setInterval(_AGAIN)
+        self._again.timeout.connect(self.refresh)
         self._reading = LatestOnly(self.table.native)
         self._reading.answered.connect(self._on_rows)
         self._reading.failed.connect(lambda error: self._view.say(str(error)))
@@ -119,6 +126,11 @@ class RunList:
         self._reading.ask(lambda: gathered(summaries()))
 
     def _on_rows(self, summaries: list[RunSummary]) -> None:
+        if any(row.state == "running" for row in summaries):
+            self._again.start()
+        if summaries and summaries == self.table.known and self._mine is None:
+            self._on_chosen()
+            return
         chosen = self.table.chosen
         paths = [run.path for row in summaries for run in (row, *row.members)]
         # first what another process, or napari before it was closed, is still training

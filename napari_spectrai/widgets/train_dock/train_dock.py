@@ -16,7 +16,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, Step, prepare
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, open_in_turns, rows
-from napari_spectrai.widgets.jobs import Follower, guard, launched
+from napari_spectrai.widgets.jobs import Follower, guard, launched, unseen
 from napari_spectrai.widgets.train_dock.comparing import Comparing
 from napari_spectrai.widgets.train_dock.export_menu import Keeping
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
@@ -72,6 +72,7 @@ class TrainDock(Dock):
         self.data.refresh()
         yield []
         self.runs.refresh()
+        self.when_complete(lambda _: self._follow_unseen())
 
     def _make_buttons(self) -> None:
         self.keeping = Keeping(self._document, self._view.say)
@@ -102,6 +103,11 @@ class TrainDock(Dock):
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE)
         self._patience.timeout.connect(self._update_buttons)
+
+    @property
+    def occupied(self) -> bool:
+        """Whether work goes on whose result becomes a layer, or a run is prepared."""
+        return self._state == "preparing" or self.result.queue.busy
 
     def _leave(self) -> None:
         self._gone = self.result.queue.gone = True
@@ -234,6 +240,11 @@ class TrainDock(Dock):
         """Follow a run that was launched from the console, unless another one is followed."""
         if self._state == "idle" and not self._gone:
             self.follow(Run.attach(run))
+
+    def _follow_unseen(self) -> None:
+        """Follow a run that was launched from the console, or in a dock that was closed."""
+        if self._state == "idle" and (left := unseen()):
+            self.follow(Run.attach(left[-1]))
 
     def _on_events(self, events: list[Event]) -> None:
         self._view.show_events(events)
