@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import QWidget
 
+from napari_spectrai.widgets.reason import Footer
 from napari_spectrai.widgets.scrolling import Scrolling
 
 _AROUND = 4
@@ -21,7 +22,7 @@ class Column(Scrolling):
 
     on_resize: Callable[[QSize], Any] | None = None
     """Called with the size of the visible part whenever it changes."""
-    footer: QWidget | None = None
+    footer: Footer | None = None
     """A row below the visible part that does not scroll."""
 
     def __init__(self) -> None:
@@ -39,13 +40,12 @@ class Column(Scrolling):
         if self.on_resize is not None:
             self.on_resize(self.size())
 
-    def pin(self, widget: QWidget) -> None:
-        """Show a widget below the visible part, in sight wherever the column is scrolled to."""
-        self.footer = widget
-        widget.setParent(self)
-        widget.installEventFilter(self)
+    def pin(self, widget: QWidget, colour: str) -> None:
+        """Show a widget below the visible part, in sight wherever the column is scrolled to; `colour`: of the reason why it is off."""
+        self.footer = Footer(self, widget, colour)
+        self.footer.installEventFilter(self)
         self._place_footer()
-        widget.show()
+        self.footer.show()
 
     def eventFilter(self, watched: QObject | None, event: Any) -> bool:  # noqa: N802
         """Follow what is shown in the column and in the row below it."""
@@ -55,8 +55,9 @@ class Column(Scrolling):
 
     def _place_footer(self) -> None:
         if self.footer is not None:
-            height = self.footer.sizeHint().height() + 2 * _AROUND
-            self.setViewportMargins(0, 0, 0, height)
             bar = self.verticalScrollBar()
             width = self.width() - 2 * _AROUND - (bar.sizeHint().width() if bar is not None else 0)  # the bar has the whole height
+            height = self.footer.height_at(width) + 2 * _AROUND
+            self.setViewportMargins(0, 0, 0, height)
+            self.footer.look_again()
             self.footer.setGeometry(_AROUND, self.height() - height + _AROUND, width, height - 2 * _AROUND)

@@ -229,7 +229,12 @@ class Dock(Container[Any]):
     def pin(self, widget: Any) -> None:
         """Keep a row of the column in sight below it, wherever it is scrolled to."""
         if self._column is not None:
-            self._column.pin(widget.native)
+            self._column.pin(widget.native, _WRONG)
+
+    def because(self, reason: str) -> None:
+        """Say next to the main button why it is off, where the words at their field are out of sight; empty if it is on."""
+        if self._column is not None and self._column.footer is not None:
+            self._column.footer.say(reason)
 
     def scroll_to(self, widget: Any, *, again: bool = False) -> None:
         """Scroll to a widget of the column once the layout is complete, and stay there while it grows, until somebody scrolls.

@@ -7,14 +7,15 @@ import signal
 import sys
 
 import numpy as np
-import psutil
 import pytest
 from qtpy.compat import isalive
+from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_spectrai import SpectralAxis, as_cube
 from napari_spectrai.runs import Epoch, RunFolder
 from napari_spectrai.widgets import jobs
 from napari_spectrai.widgets.layers import add_cube
+from napari_spectrai.widgets.reason import _is_whole, _plain
 
 LONG = ("training.epochs=100000", "training.schedule=constant", "split.validation=0.2", "network.width=16", "training.device=cpu")
 
@@ -359,3 +360,20 @@ def test_the_report_of_a_run_opens_in_the_browser_and_its_split_as_labels(open_p
     train.runs.show_report()
     assert not train.runs.report.enabled
     assert "no longer exists" in train.view.status
+
+
+@pytest.mark.parametrize("name", ["Preprocess", "Train", "Predict", "Evaluate", "Maps"])
+def test_the_reason_why_the_main_button_is_off_is_in_sight(viewer, until, name):
+    viewer.window._qt_window.resize(1280, 720)
+    viewer.window._qt_window.show()
+    opened = dock(viewer, name)
+    opened.complete()
+    footer = opened.column.footer
+    main = next(button for button in footer.findChildren(QPushButton) if button.isVisible())
+    assert not main.isEnabled()
+    labels = [*opened.column.widget().findChildren(QLabel), footer.words.native]
+    until(lambda: footer._full and any(_plain(footer._full) in _plain(one.text()) and _is_whole(one) for one in labels if one.isVisible()))
+    opened.column.verticalScrollBar().setValue(10_000)
+    until(lambda: footer._is_in_sight() is not footer.words.native.isVisible())
+    opened.because("")
+    until(lambda: not footer.words.native.isVisible())

@@ -187,6 +187,8 @@ class EvaluateDock(Dock):
         say(self._problem, "" if results or not anything else _NONE)
         wrong = self.choices.against()
         self._start.enabled = bool(results) and not wrong and not self._applying.busy
+        missing = _EMPTY if not anything else wrong if results else _NONE
+        self.because("" if self._applying.busy else missing)
 
     def align(self) -> None:
         """Make layers of the pixels that results, truth and source share, by position, and choose those."""

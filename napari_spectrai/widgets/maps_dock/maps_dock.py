@@ -75,6 +75,7 @@ class MapsDock(LayerDock):
         yield [self._scree, self._remarks, self._similar, self._problem, self.work]
         self.view = ResultView(viewer)
         yield [self.view]
+        self.pin(self.work)
         self._live = LatestOnly(self.column)
         self._live.answered.connect(self._on_look)
         self._live.failed.connect(self._on_look_failed)
@@ -207,6 +208,8 @@ class MapsDock(LayerDock):
         say(self._problem, f"{asked} in the Spectra dock." if asked else missing)
         say(self._remarks, "")
         self.work.start.enabled = read is not None and not asked and not self.work.busy
+        wrong = self._problem.value or next((str(problem) for problem in found), "")
+        self.because("" if self.work.start.enabled or self.work.busy else wrong or self._about.value)
         self._draw_range()
         self._inspector = None
         self._asked += 1
@@ -325,6 +328,7 @@ class MapsDock(LayerDock):
     def _on_look_failed(self, error: Exception) -> None:
         say(self._problem, str(error))
         self.work.start.enabled = False
+        self.because(str(error))
 
     # ---------------------------------------------------------------- work
 

@@ -209,7 +209,11 @@ class PredictDock(Dock):
         self._note.value, self._note.visible = note, bool(note)
         ready = bool(self._pairs) if self._targets.what.value == FILES else bool(self.layers)
         self._start.enabled = ready and not trouble and card is not None and not self._applying.busy
+        self.because("" if self._start.enabled or self._applying.busy else trouble or self._targets_wanted())
         self._show_remedy()
+
+    def _targets_wanted(self) -> str:
+        return "Choose the files to apply the model to." if self._targets.what.value == FILES else "Choose a layer."
 
     def _show_remedy(self) -> None:
         self._remedy.visible = self._remedy_for is not None or bool(self._could_resample)

@@ -65,6 +65,7 @@ class PreprocessDock(LayerDock):
         yield [self._effect]
         self._applying = JobQueue(self._viewer, "Apply to new layer", "preprocess the layer; the source stays unchanged", "starting …")
         yield [self._applying]
+        self.pin(self._applying.steering)
         self._tools.bind_keys(self.column)
         self._heights = Heights(self.column, self._scroll, self._effect, self._about)
         self.column.on_resize = self._heights.fit
@@ -196,6 +197,9 @@ class PreprocessDock(LayerDock):
         self._preview = SpectrumPreview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
         if wanted is not None or asked:
             say(self._problem, f"{asked} in the Spectra dock." if asked else "")
+        missing = self._about.value if self.layer is None else "Add a step, or choose a ready chain."
+        wrong = f"{asked} in the Spectra dock." if asked else next((problem.message for problem in found), missing)
+        self.because("" if self._applying.start.enabled or self._applying.busy else wrong)
         self._count(wanted)
         self._look()
 
@@ -290,6 +294,7 @@ class PreprocessDock(LayerDock):
         say(self._problem, str(error))
         self._after.clear_curves()
         self._applying.start.enabled = False
+        self.because(str(error))
 
     # ---------------------------------------------------------------- files, Train, jobs
 

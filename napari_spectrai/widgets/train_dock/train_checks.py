@@ -87,6 +87,11 @@ class TrainingChecks:
         """Whether a training can start."""
         return not self._found and not self._against and not self._data.reading and self._default is None
 
+    @property
+    def reason(self) -> str:
+        """Why a training cannot start; empty if it can, or while data are read."""
+        return next((p.message for p in self._found if p.message), self._against) or str(self._data.problem.value if self._found else "")
+
     # ---------------------------------------------------------------- defaults for the data
 
     def _on_data(self) -> None:

@@ -164,6 +164,7 @@ class TrainDock(Dock):
     def _update_buttons(self) -> None:
         active = self._state != "idle"
         self._start.enabled = self.ready.is_ready and not active
+        self.because("" if active else self.ready.reason)
         self._pause.enabled = self._state in ("running", "paused")
         self._pause.text = "Resume" if self._state == "paused" else "Pause"
         stopping = self._state == "stopping"
