@@ -369,6 +369,7 @@ def test_the_reason_why_the_main_button_is_off_is_in_sight(viewer, until, name):
     opened = dock(viewer, name)
     opened.complete()
     footer = opened.column.footer
+    until(footer.isVisible)
     main = next(button for button in footer.findChildren(QPushButton) if button.isVisible())
     assert not main.isEnabled()
     labels = [*opened.column.widget().findChildren(QLabel), footer.words.native]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from napari.layers import Labels
 
 import napari_spectrai as spectrai
+from napari_spectrai.mapping import kinds
 from napari_spectrai.widgets.arrangement import holder_of
+from napari_spectrai.widgets.layer_frame import LayerFrame
 from napari_spectrai.widgets.layers import add_cube, as_cube, spectral_layers
 from napari_spectrai.widgets.maps_dock.band_preview import NAME
+from napari_spectrai.widgets.maps_dock.map_layers import add_maps
 from napari_spectrai.widgets.maps_dock.references import spectra_of
 
 AXIS = spectrai.SpectralAxis(np.linspace(900, 1100, 60), "1/cm")
@@ -131,6 +135,19 @@ def test_made_again_maps_replace_their_predecessors(opened, until):
     assert one.colormap.name != two.colormap.name
     np.testing.assert_allclose(one.data + two.data, 1)
     assert len(dock.view.curves.names()) == 2
+
+
+def test_maps_of_two_kinds_with_the_same_name_are_told_apart_and_replaced_one_by_one(opened, cube):
+    viewer, layer, _ = opened
+    frame = LayerFrame.of(layer)
+    parts = spectrai.maps(cube, "components", method="vca_fcls", count=2)
+    shares = spectrai.maps(cube, "unmix", references=parts.curves)
+    for _ in range(2):
+        add_maps(viewer, parts, SimpleNamespace(kind="components"), frame)
+        add_maps(viewer, shares, SimpleNamespace(kind="unmix"), frame)
+    names = [layer.name for layer in viewer.layers if "residual" in layer.name]
+    assert names == ["cells · residual", f"cells · residual ({kinds['unmix'].title.lower()})"]
+    assert not any("[1]" in layer.name for layer in viewer.layers)
 
 
 def test_references_are_painted_and_their_means_unmixed(opened, cube, until):

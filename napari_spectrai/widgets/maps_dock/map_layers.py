@@ -11,7 +11,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.labels import Colour
 from napari_spectrai.labels import Labels as SpectralLabels
-from napari_spectrai.mapping import MapKind, Maps
+from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.mapping.kind import Doubles
 from napari_spectrai.mapping.references import NAMES
 from napari_spectrai.widgets.layer_frame import LayerFrame
@@ -49,6 +49,12 @@ def add_maps(viewer: Viewer, result: Maps, kind: MapKind, frame: LayerFrame) -> 
     return made[::-1]
 
 
+def _free(viewer: Viewer, name: str, about: dict[str, Any]) -> str:
+    """Return a name for a map, with its kind if a layer that shows something else has it, such as the residual of another kind."""
+    others = [layer for layer in viewer.layers if layer.name == name]
+    return f"{name} ({kinds[about['kind']].title.lower()})" if others and all(one.metadata.get("map") != about for one in others) else name
+
+
 def _known(viewer: Viewer, name: str, about: dict[str, Any], kind: type[Layer]) -> Any:
     return next(
         (layer for layer in viewer.layers if layer.name == name and isinstance(layer, kind) and layer.metadata.get("map") == about), None
@@ -58,6 +64,7 @@ def _known(viewer: Viewer, name: str, about: dict[str, Any], kind: type[Layer]) 
 def _image(
     viewer: Viewer, values: Doubles, name: str, about: dict[str, Any], frame: LayerFrame, *, colour: str, visible: bool, blending: str
 ) -> Image:  # fmt: skip
+    name = _free(viewer, name, about)
     layer = _known(viewer, name, about, Image)
     if layer is not None and layer.data.shape == values.shape:
         layer.data = values
@@ -88,8 +95,8 @@ def _labels(viewer: Viewer, values: Doubles, result: Maps, name: str, about: dic
     # as their curves in the dock; the many spectra of a library keep napari's colours
     colours = {value: _rgba(CYCLE[(value - 1) % len(CYCLE)]) for value in range(1, len(names) + 1)} if first == 0 else {}
     labels = SpectralLabels(numbers, dict(enumerate(names, 1)), colours, name=name)
-    options = label_options(labels)
-    layer = _known(viewer, name, about, Labels)
+    options = label_options(labels) | {"name": _free(viewer, name, about)}
+    layer = _known(viewer, options["name"], about, Labels)
     if layer is not None:
         viewer.layers.remove(layer)
     options["metadata"] = {**options["metadata"], "map": about}
