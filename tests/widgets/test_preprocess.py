@@ -389,12 +389,11 @@ def test_before_and_after_stay_in_view_next_to_spectra(make_napari_viewer, until
     column = dock.native
 
     def in_view() -> bool:
-        widgets = (dock._plot.native, dock._after.native, dock._applying.start.native)
+        start, whole = dock._applying.start.native, column.viewport()  # the button stands under what scrolls
         return all(
-            one.mapTo(column.viewport(), one.rect().topLeft()).y() >= 0
-            and one.mapTo(column.viewport(), one.rect().bottomLeft()).y() <= column.viewport().height()
-            for one in widgets
-        )
+            one.mapTo(whole, one.rect().topLeft()).y() >= 0 and one.mapTo(whole, one.rect().bottomLeft()).y() <= whole.height()
+            for one in (dock._plot.native, dock._after.native)
+        ) and column.rect().contains(start.mapTo(column, start.rect().bottomRight()))
 
     until(lambda: in_view() and column.verticalScrollBar().maximum() == 0)
     assert dock._plot.canvas_height >= 78
