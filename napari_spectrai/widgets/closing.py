@@ -31,7 +31,7 @@ class Closing(QObject):
         return False
 
     def _look(self) -> None:
-        if self._column.parent() is not None or self._column.isVisible():  # docked again, or shown by itself
+        if self._column.parent() is not None or self._column.isVisible():  # docked again, or shown as a window
             return
         if self._occupied():
             self._later.start()
