@@ -7,8 +7,9 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, Labels, fit
 from napari_spectrai.plan.partition import divide
-from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
+from napari_spectrai.plan.repeats import contradicting, copied_inputs, copies, first_occurrences
 from napari_spectrai.plan.subsets import TRAINING, UNUSED, VALIDATION
+from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished
 
 
@@ -82,3 +83,40 @@ def test_noise_that_is_copied_is_not_learnt_by_heart(tmp_path):
     assert ending.scores["validation"]["network"]["average_accuracy"] < 0.75
     assert any("80 spectra repeat an earlier one" in note for note in ending.notes)
     assert UNUSED not in np.unique(np.load(tmp_path / "run" / "pixels.npz")["part0"])
+
+
+SCENE = np.random.default_rng(0).random((14, 11, 16), np.float32)
+COPIES = {
+    "same": SCENE.copy(),
+    "rescaled": SCENE * 3.7,
+    "cropped": SCENE[3:, 2:9].copy(),
+    "mirrored": SCENE[::-1, ::-1],
+    "turned": np.rot90(SCENE),
+    "padded": np.pad(SCENE, ((5, 5), (5, 5), (0, 0))),
+    "integers": np.rint(SCENE * 50_000).astype(np.uint16),
+    "overlapping": np.concatenate([SCENE[9:], np.random.default_rng(1).random((9, 11, 16), np.float32)]),
+}
+OTHERS = {
+    "another": np.random.default_rng(1).random((14, 11, 16), np.float32),
+    "another acquisition": SCENE + np.random.default_rng(1).normal(0, 0.01, SCENE.shape),
+    "constant": np.ones_like(SCENE),
+    "zero": np.zeros_like(SCENE),
+}
+
+
+@pytest.mark.parametrize(("name", "is_copy"), [*((name, True) for name in COPIES), *((name, False) for name in OTHERS)])
+def test_an_image_that_repeats_another_input_is_said(name: str, is_copy: bool) -> None:
+    other = (COPIES | OTHERS)[name]
+    for pair in ([SCENE, other], [other, SCENE]):
+        cubes = [Cube(values, name=f"file {number}") for number, values in enumerate(pair)]
+        assert bool(copied_inputs(cubes)) == is_copy
+        assert not copied_inputs(cubes, ["a", "a"])
+
+
+def test_a_training_says_that_an_input_is_a_copy() -> None:
+    names = np.arange(14)[:, None] // 4 % 2 * np.ones((1, 11), int) + 1
+    cubes = [Cube(SCENE, name="one"), Cube(SCENE * 2, name="two"), Cube(OTHERS["another"], name="three")]
+    experiment = Experiment.default("segmentation", cubes[0], names).override("network=pca_lda")
+    assert "'two' (input 2) repeats 154 spectra of 'one'" in " ".join(divide(experiment, *gather(experiment, cubes, [names] * 3)).notes)
+    grouped = experiment.override("split.method=group", "data.groups=[a, a, b]")
+    assert "repeats" not in " ".join(divide(grouped, *gather(grouped, cubes, [names] * 3)).notes)

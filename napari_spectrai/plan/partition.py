@@ -14,7 +14,7 @@ from napari_spectrai.experiment.compatibility import unlike_one_another
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
-from napari_spectrai.plan.repeats import contradicting, first_occurrences, kept_together
+from napari_spectrai.plan.repeats import contradicting, copied_inputs, first_occurrences, kept_together
 from napari_spectrai.plan.split import DRAWS, split_maps
 from napari_spectrai.plan.split_methods import gap_of
 from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
@@ -115,7 +115,8 @@ def divide(
         maps, words = kept_together(maps, first, moves=parts_of(cubes) is None and not by_units(experiment, cubes))
         repeated = [words, contradicting(first, marked)]
     if new:
-        repeated += unlike_one_another(cubes, experiment.preparation)
+        together = experiment.data.groups if experiment.split.method == "group" else []
+        repeated += copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
     notes = [*filter(None, [said(held), kept, *repeated])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 

@@ -15,6 +15,14 @@ DISTINCT = 8
 """Minimum number of different values of a spectrum for it to be recognised; fewer may occur by chance."""
 MOST = 2**26
 """Largest number of values of a set in a file that are read to find copies."""
+SHARED = 0.05
+"""Fraction of the pixels of the smaller of two images that have to be equal for this to be said."""
+LEVELS = 4000
+"""Number of levels by which the ratios of bands are told apart."""
+COMPARED = 256
+"""Number of pixels of two images that are compared in all bands."""
+ALIKE = 1e-4
+"""Largest difference of equal spectra, whose largest magnitude is 1: conversion to another format rounds."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -144,3 +152,68 @@ def contradicting(first: Sequence[Numbers], marked: Sequence[Numbers]) -> str:
 
 def _spectra(count: int) -> str:
     return "1 spectrum is" if count == 1 else f"{count:,} spectra are"
+
+
+def copied_inputs(cubes: Sequence[Cube], groups: Sequence[str] = ()) -> list[str]:
+    """Return sentences on images that show the same pixels as an earlier one: the same file under another name, cropped or rescaled.
+
+    Parameters
+    ----------
+    cubes : sequence of Cube
+        Sets are left to `first_occurrences`.
+    groups : sequence of str
+        The group of each; copies in one group are held out together, and nothing is said of them.
+    """
+    images = [number for number, cube in enumerate(cubes) if cube.is_image and _is_readable(cube)]
+    if len(images) < 2:
+        return []
+    keys = [_shape_keys(cubes[number]) for number in images]
+    owners = np.concatenate([np.full(len(part), place) for place, part in enumerate(keys)])
+    _, first, back = np.unique(np.concatenate(keys), return_index=True, return_inverse=True)
+    found = []
+    for place, number in enumerate(images):
+        own = owners == place
+        earlier = owners[first[back[own]]]
+        for other in np.unique(earlier[earlier < place]):
+            one, two = cubes[images[other]], cubes[number]
+            met = np.flatnonzero(earlier == other)
+            if len(met) < SHARED * min(one.count, two.count) or not _are_equal(one, two, first[back[own]][met] - _start(owners, other), met):
+                continue
+            if not groups or groups[images[other]] != groups[number]:
+                found.append(
+                    f"{two.name or 'cube'!r} (input {number + 1}) repeats {len(met):,} spectra of {one.name or 'cube'!r} "
+                    f"(input {images[other] + 1}), or multiples of them: a score of one is too optimistic where the other is learnt from; "
+                    "remove one of them, or put both into one group (data.groups, split.method=group)."
+                )
+    return found if len(found) <= 3 else [*found[:3], f"There are {len(found) - 3} more such inputs."]
+
+
+def _start(owners: npt.NDArray[Any], place: int) -> int:
+    return int(np.searchsorted(owners, place))
+
+
+def _spectra_at(cube: Cube, rows: Any, bands: Any = slice(None)) -> npt.NDArray[np.float32]:
+    """Return some spectra of an image (n, L) by their place in it."""
+    flat = np.asarray(cube.data[..., bands]).reshape(cube.count, -1)
+    return np.asarray(flat[rows], np.float32)
+
+
+def _shape_keys(cube: Cube) -> npt.NDArray[np.uint64]:
+    """Return a number for each spectrum of an image, from the ratios of four bands: that of a multiple is the same."""
+    bands = len(cube.axis)
+    some = _spectra_at(cube, slice(None), [0, bands // 4, bands // 2, bands - 1]).astype(np.float64)
+    with np.errstate(all="ignore"):
+        levels = np.nan_to_num(np.rint(some / np.abs(some).sum(-1, keepdims=True) * LEVELS)).astype(np.int64) + LEVELS
+    return np.asarray(levels @ np.array([1, 2**13, 2**26, 2**39]), np.uint64)
+
+
+def _are_equal(one: Cube, two: Cube, first: Numbers, second: Numbers) -> bool:
+    """Whether spectra of two images that seem to be multiples are, by up to `COMPARED` of them."""
+    chosen = np.linspace(0, len(second) - 1, min(COMPARED, len(second))).astype(int)
+    a, b = _spectra_at(one, first[chosen]), _spectra_at(two, second[chosen])
+    kept = _is_recognised(a) & _is_recognised(b)
+    if not kept.any():
+        return False
+    with np.errstate(all="ignore"):
+        a, b = (values[kept] / np.abs(values[kept]).max(-1, keepdims=True) for values in (a, b))
+    return bool((np.abs(a - b).max(-1) < ALIKE).mean() > 0.5)

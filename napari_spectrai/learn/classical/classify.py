@@ -191,6 +191,16 @@ class PCALDA(_Linear):
 
         most = max(1, min(x.shape[1], len(x) * 2 // 3 - 1))
         grid = [min(self.spec.components, most)] if self.spec.components else sorted({min(most, n) for n in (5, 10, 20, 40, 80, 120)})
+        present, counts = np.unique(y, return_counts=True)
+        if len(x) <= len(present):  # nothing is known of the spread within classes: the nearest mean
+            means = np.stack([x[y == one].mean(0) for one in present])
+            return {
+                "weight": self._of_all(means, present, 0.0),
+                "intercept": self._of_all(-0.5 * np.square(means).sum(1), present, -1e4),
+            }
+        folds = max(2, min(FOLDS, int(counts.max())))
+        if not self.chosen and len(x) * (folds - 1) // folds <= len(present):  # nor in the folds that would choose
+            self.chosen = {"pca__n_components": grid[len(grid) // 2]}
         model = Pipeline([("pca", PCA(svd_solver="full")), ("lda", LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))])
         best = self._searched(model, {"pca__n_components": grid}, x, y)
         pca, lda = best["pca"], best["lda"]

@@ -1,0 +1,21 @@
+"""Classes with hardly a spectrum each, of which classical methods know no spread."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, Experiment, train
+
+
+@pytest.mark.parametrize(("classes", "each"), [(2, 1), (3, 2), (12, 2), (12, 3), (40, 2)])
+def test_pca_lda_of_few_spectra_of_each_class(classes: int, each: int) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 1, (classes, 20))
+    names = np.tile(np.arange(classes), each + 1)
+    cube = Cube(centres[names] + rng.normal(0, 0.02, (len(names), 20)))
+    experiment = Experiment.default("classification", cube, names + 1).override(
+        "network=pca_lda", "split.method=contiguous", f"split.validation={1 / (each + 1):g}", "split.gap=0"
+    )
+    predicted = train(experiment, cube, names + 1).predict(cube).labels.data
+    assert (predicted == names + 1).mean() > 0.95
