@@ -76,6 +76,8 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike 
     if hasattr(x, "columns") and hasattr(x, "to_numpy"):
         return _from_frame(x, axis)
     if not isinstance(x, Layer):
+        if isinstance(x, Sequence) and any(isinstance(one, Cube | Layer) for one in x):
+            raise ValueError(f"this is a list of {len(x)} cubes or layers where one is expected; give one of them")
         array = without_mask(x) if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
         if not array.shape:
             raise ValueError(

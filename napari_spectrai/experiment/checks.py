@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 import numpy as np
@@ -42,9 +42,7 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
         found.append(Problem("input", "the same cube is given twice; the model would be validated on its training data; pass it once"))
     if any(isinstance(truth, Cube) and _same(cube, truth) for cube, truth in zip(cubes, truths, strict=False)):
         found.append(Problem("truth", "input and truth are the same data; choose the target of the input"))
-    groups = experiment.data.groups
-    if groups and len(groups) != len(cubes):
-        found.append(Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; list one for each"))
+    found += _division(experiment, cubes)
     found += _learning(experiment, cubes)
     found += _start(experiment)
     found += _preparation(experiment)
@@ -196,6 +194,15 @@ def _preparation(experiment: Experiment) -> list[Problem]:
             why = "returns component scores, which cannot be converted back to wavelengths; switch 'Return spectra' (back) on"
             found.append(Problem(f"preparation.{number}.back", f"{step.title!r} {why}"))
     return found
+
+
+def _division(experiment: Experiment, cubes: Sequence[Cube]) -> Iterator[Problem]:
+    """Yield why the data cannot be divided as set."""
+    if experiment.split.folds == 1:
+        yield Problem("split.folds", "1 fold would hold out all data; set split.folds=2 or more, or 0 for one validation part")
+    groups = experiment.data.groups
+    if groups and len(groups) != len(cubes):
+        yield Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; list one for each")
 
 
 def _same(one: Cube, other: Cube) -> bool:

@@ -74,11 +74,10 @@ def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
     difference = onto.mismatch(axis)
     if difference is None or card.experiment.any_axis:
         return Fit("same")
+    turned = _renamed(onto, axis)
+    if turned is not None:
+        return Fit("renamed", turned)
     same_unit = in_unit(axis, onto.unit)
-    if same_unit is not None:
-        for turned, candidate in ((False, same_unit), (True, same_unit.take(slice(None, None, -1)))):
-            if onto.mismatch(candidate) is None:
-                return Fit("renamed", turned)
     words = f"{name!r} has {difference} ({axis.describe()}; the model: {onto.describe()})."
     if same_unit is None:
         return Fit("never", words=words, remedy=_other_unit(onto, axis))
@@ -91,6 +90,22 @@ def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
     beyond = outside(onto, same_unit)
     nearest = f", of which {beyond} were not measured and take the nearest value" if beyond else ""
     return Fit("step", step=step, words=f"{words} It can be interpolated to the model's bands{nearest}.", extrapolated=beyond)
+
+
+def _renamed(onto: SpectralAxis, axis: SpectralAxis) -> bool | None:
+    """Return whether an axis has the bands of another in reverse order; None if its bands are others. The unit may be another."""
+    same_unit = in_unit(axis, onto.unit)
+    if same_unit is None:
+        return None
+    pairs = ((False, same_unit), (True, same_unit.take(slice(None, None, -1))))
+    return next((turned for turned, candidate in pairs if onto.mismatch(candidate) is None), None)
+
+
+def with_bands_of(onto: SpectralAxis, cube: Cube) -> Cube:
+    """Return a cube whose bands have another unit or order than those of an axis on that axis, as a view; any other cube unchanged."""
+    if onto.mismatch(cube.axis) is None or (turned := _renamed(onto, cube.axis)) is None:
+        return cube
+    return cube.with_data(cube.data[..., ::-1] if turned else cube.data, axis=onto)
 
 
 def outside(onto: SpectralAxis, measured: SpectralAxis) -> int:

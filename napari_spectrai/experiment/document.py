@@ -13,6 +13,7 @@ from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 from napari_spectrai import repr_html
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.augmentations import AugmentationSpec, augmentations
 from napari_spectrai.experiment.data_settings import Data, Split
 from napari_spectrai.experiment.defaults import suited
@@ -24,6 +25,7 @@ from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.experiment.training import Training
 from napari_spectrai.files import write_text
 from napari_spectrai.io import SpectralWarning
+from napari_spectrai.layer_axes import Layer
 from napari_spectrai.parsing import brief, parse_yaml, read_document
 from napari_spectrai.preparation.step import Step, steps
 from napari_spectrai.spec import SettingsError, Spec, listed, problems
@@ -150,9 +152,9 @@ class Experiment(Spec):
         task : str
             ``"denoising"``, ``"calibration"``, ``"classification"``, ``"segmentation"`` or ``"super_resolution"``.
             For an unknown task, the error lists the known ones.
-        cube : Cube, array or napari layer
-            The input to train on.
-        truth : Cube, Labels, array or napari layer, optional
+        cube : Cube, array or napari layer, or a list of cubes or layers
+            The input to train on; of several, the settings suit the first.
+        truth : Cube, Labels, array or napari layer, or a list of these, optional
             Without it, denoising is trained on the noisy data alone, and super-resolution on degraded copies of the cube.
 
         Returns
@@ -164,6 +166,9 @@ class Experiment(Spec):
         ValueError
             If the task is unknown or the truth does not fit the cube.
         """
+        if isinstance(cube, list | tuple) and cube and all(isinstance(one, Cube | Layer) for one in cube):
+            several = isinstance(truth, list | tuple) and len(truth) == len(cube)
+            cube, truth = cube[0], truth[0] if several and not isinstance(truth[0], str | int | float) else truth
         return suited(cls, task, as_cube(cube), truth)
 
     @classmethod

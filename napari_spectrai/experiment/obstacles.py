@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
-from napari_spectrai.experiment.compatibility import fit_axis
+from napari_spectrai.experiment.compatibility import fit_axis, with_bands_of
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.preparation import Step
 
@@ -178,7 +178,7 @@ def different_cubes(result: Cube, truth: Cube, name: str = "the result") -> str:
     """Return why a result cannot be compared with a truth value by value; nothing if it can."""
     if result.shape != truth.shape:
         return f"{name} has shape {result.shape} and the truth {truth.shape}; they must show the same pixels and bands"
-    difference = truth.axis.mismatch(result.axis)
+    difference = truth.axis.mismatch(with_bands_of(truth.axis, result).axis)
     if difference and result.axis.unit and truth.axis.unit:
         return f"{name} has {difference} (the truth: {truth.axis.describe()}); resample one of them"
     return ""

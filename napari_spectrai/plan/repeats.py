@@ -177,7 +177,8 @@ def copied_inputs(cubes: Sequence[Cube], groups: Sequence[str] = ()) -> list[str
         for other in np.unique(earlier[earlier < place]):
             one, two = cubes[images[other]], cubes[number]
             met = np.flatnonzero(earlier == other)
-            if len(met) < SHARED * min(one.count, two.count) or not _are_equal(one, two, first[back[own]][met] - _start(owners, other), met):
+            there = first[back[own]][met] - _start(owners, other)
+            if len(met) < SHARED * min(one.count, two.count) or not _are_equal(one, two, there, met):
                 continue
             if not groups or groups[images[other]] != groups[number]:
                 found.append(

@@ -17,6 +17,7 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
+from napari_spectrai.experiment.compatibility import with_bands_of
 from napari_spectrai.io.columns import column_roles
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.io.reading import existing
@@ -53,6 +54,9 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
         warnings.warn(sentence, SpectralWarning, stacklevel=3)
     if task.of_images:
         inputs, targets = _planes(inputs, targets)
+    inputs = [with_bands_of(inputs[0].axis, cube) for cube in inputs]
+    known = inputs if task.same_axis else [one for one in targets if isinstance(one, Cube)]
+    targets = [with_bands_of(known[0].axis, one) if isinstance(one, Cube) and known else one for one in targets]
     if task.same_axis and len(inputs) == len(targets):
         pairs = [share_axis(cube, truth) for cube, truth in zip(inputs, targets, strict=True)]  # type: ignore[arg-type]
         inputs, targets = [cube for cube, _ in pairs], [truth for _, truth in pairs]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.compatibility import with_bands_of
 from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.evaluation.scaling import Array, Places, Scaling, under, values_of
@@ -64,7 +65,8 @@ def paired(result: Any, truth: Any) -> tuple[Cube, Cube]:
     ValueError
         If their shapes or axes differ.
     """
-    first, second = as_cube(result), as_cube(truth)
+    second = as_cube(truth)
+    first = with_bands_of(second.axis, as_cube(result))
     if words := different_cubes(first, second):
         raise ValueError(words)
     return share_axis(first, second)
