@@ -18,7 +18,7 @@ MOST = 2**26
 SHARED = 0.05
 """Fraction of the pixels of the smaller of two images that have to be equal for this to be said."""
 LEVELS = 4000
-"""Number of levels by which the ratios of bands are told apart."""
+"""Number of levels by which the ratios of bands are distinguished."""
 COMPARED = 256
 """Number of pixels of two images that are compared in all bands."""
 ALIKE = 1e-4
@@ -183,7 +183,7 @@ def copied_inputs(cubes: Sequence[Cube], groups: Sequence[str] = ()) -> list[str
             if not groups or groups[images[other]] != groups[number]:
                 found.append(
                     f"{two.name or 'cube'!r} (input {number + 1}) repeats {len(met):,} spectra of {one.name or 'cube'!r} "
-                    f"(input {images[other] + 1}), or multiples of them: a score of one is too optimistic where the other is learnt from; "
+                    f"(input {images[other] + 1}), or multiples of them: a score of one is too optimistic where the other is trained on; "
                     "remove one of them, or put both into one group (data.groups, split.method=group)."
                 )
     return found if len(found) <= 3 else [*found[:3], f"There are {len(found) - 3} more such inputs."]
