@@ -126,6 +126,18 @@ def test_a_track_along_the_row_of_a_line_scan_is_spikes_and_a_grain_is_not():
     assert marked == {(5, x, 50) for x in range(3, 9)} | {(y, 15, 12) for y in range(9, 15)}
 
 
+@pytest.mark.parametrize("shape", [(50,), (1, 50), (50, 1)], ids=["set", "row", "column"])
+@pytest.mark.parametrize("every", [5, 10], ids=["a fifth", "a tenth"])
+@pytest.mark.parametrize("width", [1.5, 2.0, 2.3])
+def test_a_narrow_line_of_some_spectra_is_no_spike(width, every, shape):
+    rng, band = np.random.default_rng(1), np.arange(400)
+    smooth = 100 + 50 * np.exp(-(((band - 200) / 80) ** 2))
+    line = 1000 * np.exp(-(((band - 150.3) / width) ** 2) / 2)
+    number = np.arange(int(np.prod(shape))).reshape(shape)
+    spectra = rng.poisson(smooth + line * (number % every == 0)[..., None]).astype(np.float32)
+    np.testing.assert_array_equal(preprocess(Cube(spectra), ["despike"]).numpy(), spectra)
+
+
 def test_what_is_counted_is_what_is_changed():
     data = broad()
     data[3, 4, 20:22] += np.float32([30, 50])

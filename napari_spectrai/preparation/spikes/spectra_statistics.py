@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -52,6 +53,7 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
     if count < _FEW or bands < 4:
         return alone(bands)
     fold = (np.arange(count) * _FOLDS * 2 // count) % _FOLDS
+    sides = _sides(count, place)
     clean = _clipped(spectra, width)
     # the same for all bands at first: at lines, differences of bands are not noise
     scale = _floored(np.full(bands, np.median(_deviation(np.diff(clean, 2, axis=-1))) / 6**0.5), spectra)
@@ -64,13 +66,13 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
             found = Search(known, threshold, width).find(spectra[mine], classify=False)
             parts.append(replace(found, spectrum=mine[found.spectrum]))
         found = FoundSpikes.joined(parts)
-        clean = found.only(~_lines(found, bands, place)[found.peak]).removed_from(spectra)
+        clean = found.only(~_lines(found, bands, sides)[found.peak]).removed_from(spectra)
         scale = _floored(scale * _deviation(_left(clean, scale, _directions((clean - clean.mean(0)) / scale, rank))), spectra)
     known = _explanation(clean, scale, rank)
     known = replace(known, line=_line(clean, known))
     search = Search(known, threshold, width)
     found = search.find(spectra, classify=False)
-    lines = _lines(found, bands, place)
+    lines = _lines(found, bands, sides)
     found = found.only(~lines[found.peak])
     if np.unique(found.spectrum).size > _MOST * count:
         lines[:] = True
@@ -184,10 +186,19 @@ def _exceeded(probability: float, mean: float) -> float:
     return below if pdtr(below, mean) >= 1 - probability else most
 
 
-def _lines(found: FoundSpikes, bands: int, place: Integers | None) -> Mask:
+def _sides(count: int, place: Integers | None) -> list[Integers]:
+    """Return what has to differ between spectra for them to count as several: a ray along a row of pixels is one.
+
+    In strips, whose rows or columns are too few to be counted, and in sets, each spectrum counts.
+    """
+    counted = place is not None and min(np.unique(side).size for side in place) >= 2 * _LINES
+    return list(place) if counted else [np.arange(count)]  # type: ignore[arg-type]
+
+
+def _lines(found: FoundSpikes, bands: int, sides: Sequence[Integers]) -> Mask:
     """Return the bands at which more spectra rise than by chance, or by one ray along a row of pixels."""
     rises = np.zeros(bands)
-    keys = (found.spectrum,) if place is None else (place[0][found.spectrum], place[1][found.spectrum])
+    keys = [side[found.spectrum] for side in sides]
     for band in np.unique(found.peak):
         near = np.abs(found.peak - band) <= 1
         rises[band] = min(np.unique(key[near]).size for key in keys)
