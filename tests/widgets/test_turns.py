@@ -54,14 +54,16 @@ def test_what_is_wanted_of_a_dock_waits_until_it_is_complete(make_napari_viewer,
 
 
 @pytest.mark.parametrize(("name", "parts"), [*((name, 1) for name in NAMES), ("Train", 0), ("Train", 2), ("Train", 3)])
-def test_a_dock_closed_before_it_is_complete_leaves_nothing_behind(name, parts, make_napari_viewer, qtbot):
+def test_a_dock_closed_before_it_is_complete_leaves_nothing_behind(name, parts, make_napari_viewer, until):
     viewer = make_napari_viewer()
     before = len(viewer.mouse_move_callbacks)
     _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", name)
     for _ in range(parts):
         dock._turns.take()
-    with qtbot.waitSignal(dock.column.destroyed, timeout=600_000):
-        dock.column.deleteLater()
+    gone = []
+    dock.column.destroyed.connect(lambda: gone.append(True))  # waitSignal would disconnect from what is gone: an error of PySide6
+    dock.column.deleteLater()
+    until(lambda: gone)
     assert len(viewer.mouse_move_callbacks) == before
 
 
