@@ -137,7 +137,7 @@ def test_made_again_maps_replace_their_predecessors(opened, until):
     assert len(dock.view.curves.names()) == 2
 
 
-def test_maps_of_two_kinds_with_the_same_name_are_told_apart_and_replaced_one_by_one(opened, cube):
+def test_maps_of_two_kinds_with_the_same_name_have_names_of_their_own(opened, cube):
     viewer, layer, _ = opened
     frame = LayerFrame.of(layer)
     parts = spectrai.maps(cube, "components", method="vca_fcls", count=2)

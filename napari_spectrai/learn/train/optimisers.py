@@ -34,7 +34,7 @@ def optimiser(kind: type[Optimizer], parameters: Iterable[nn.Parameter], device:
     if not kind.__module__.startswith("torch.optim."):
         return kind(parameters, **settings)
     weights = list(parameters)
-    fused = kind in _FUSED and device.type in ("cpu", "cuda") and all(one.is_floating_point() for one in weights)
+    fused = kind in _FUSED and all(one.is_floating_point() and {one.device.type, device.type} <= {"cpu", "cuda"} for one in weights)
     return _uncompiled(kind)(weights, **(settings | {"fused": True} if fused else settings))
 
 
