@@ -14,7 +14,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.envi_fields import number_of, numbers_of, parse, parts_of, whole
 from napari_spectrai.io.formats import envi_header
-from napari_spectrai.io.found import RawArray, mapped, positions, scaled_bands, unpacked, warn
+from napari_spectrai.io.found import RawArray, mapped, paired, positions, scaled_bands, unpacked, warn
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.placement import placed
@@ -32,16 +32,6 @@ _PLAIN = re.compile(r"\d{3,}(?:\.\d+)?|\d+\.\d+")
 _SLAB = 2**26
 """Bytes written at a time."""
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
-
-
-def header_path(path: Path) -> Path:
-    """Return the header of an ENVI pair, given either file."""
-    if path.suffix.lower() == ".hdr":
-        return path
-    found = envi_header(path)
-    if found is None:
-        raise ValueError(f"its header {path.with_suffix('.hdr').name} is missing; raw values mean nothing without it")
-    return found
 
 
 def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
@@ -71,7 +61,7 @@ def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of the cube, λ last."""
-    fields = parse(header_path(path))
+    fields = parse(paired(path, ".hdr", envi_header))
     return {"data": tuple(whole(fields, name) for name in ("lines", "samples", "bands"))}
 
 
@@ -83,7 +73,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         from napari_spectrai.io import vendor  # Hamamatsu uses the suffix too
 
         return vendor.read(path, dataset=dataset)
-    header = header_path(path)
+    header = paired(path, ".hdr", envi_header)
     fields = parse(header)
     code, interleave = whole(fields, "data type"), fields.get("interleave", "bsq").lower()
     if code not in _TYPES:

@@ -143,6 +143,28 @@ def affordable(shape: Sequence[int], dtype: Any) -> None:
         )
 
 
+def paired(path: Path, suffix: str, header_of: Callable[[Path], Path | None]) -> Path:
+    """Return the header of a pair of a header and raw values, given either file.
+
+    Parameters
+    ----------
+    path : Path
+    suffix : str
+        Of headers.
+    header_of : callable
+        Returns the header of a file of raw values, or None.
+
+    Raises
+    ------
+    ValueError
+        If there is no header.
+    """
+    found = path if path.suffix.lower() == suffix else header_of(path)
+    if found is None:
+        raise ValueError(f"its header {path.with_suffix(suffix).name} is missing; raw values mean nothing without it")
+    return found
+
+
 def mapped(path: Path, dtype: Any, shape: Sequence[int], offset: int = 0) -> npt.NDArray[Any]:
     """Return a read-only memory map of raw values, after checking that the file is long enough."""
     needed, there = offset + plausible(shape, dtype), path.stat().st_size

@@ -12,7 +12,7 @@ import numpy as np
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.facts import length_unit
-from napari_spectrai.io.found import RawArray, mapped, positions, warn
+from napari_spectrai.io.found import RawArray, mapped, paired, positions, warn
 from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.remedies import where
 
@@ -20,16 +20,6 @@ _KINDS = {"signed": "i", "unsigned": "u", "float": "f"}
 _ORDERS = {"big-endian": ">", "little-endian": "<", "dont-care": "="}
 _LONGEST_HEADER = 1_000_000
 _VECTOR, _IMAGE = "vector", "image"
-
-
-def header_path(path: Path) -> Path:
-    """Return the header of a pair, given either file."""
-    if path.suffix.lower() == ".rpl":
-        return path
-    found = ripple_header(path)
-    if found is None:
-        raise ValueError(f"its header {path.with_suffix('.rpl').name} is missing; raw values mean nothing without it")
-    return found
 
 
 def ripple_header(path: Path) -> Path | None:
@@ -75,7 +65,7 @@ def _order(fields: Mapping[str, str]) -> str:
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of the cube, λ last."""
-    fields = parse(header_path(path))
+    fields = parse(paired(path, ".rpl", ripple_header))
     return {"data": (_whole(fields, "height"), _whole(fields, "width"), _whole(fields, "depth"))}
 
 
@@ -83,7 +73,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Map the values; the depth of the format holds the bands."""
     if dataset not in (None, "data"):
         choose(inspect(path), dataset)
-    header = header_path(path)
+    header = paired(path, ".rpl", ripple_header)
     fields = parse(header)
     kind, order = fields.get("data-type", "").casefold(), fields.get("byte-order", "dont-care").casefold()
     if kind not in _KINDS or order not in _ORDERS:

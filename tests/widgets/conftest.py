@@ -91,6 +91,21 @@ def until(qtbot) -> Callable[..., None]:
 
 
 @pytest.fixture
+def focus(until) -> Callable[..., None]:
+    """Give a widget the keyboard, and ask again while another window of the screen takes it: that of another process that tests."""
+
+    def give(widget) -> None:
+        def has() -> bool:
+            widget.window().activateWindow()
+            widget.setFocus()
+            return widget.hasFocus()
+
+        until(has)
+
+    return give
+
+
+@pytest.fixture
 def viewer(make_napari_viewer):
     """A napari window on a real canvas."""
     return make_napari_viewer(show=True)

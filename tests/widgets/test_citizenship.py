@@ -198,15 +198,13 @@ def test_menus_offer_docks_and_what_they_do_to_the_selected_layer(open_image, mo
         assert saved.pop() == f"Save {layer.name}"
 
 
-def test_keys_press_the_buttons_of_the_dock_that_has_the_focus(viewer, qtbot):
+def test_keys_press_the_buttons_of_the_dock_that_has_the_focus(viewer, focus):
     files = dock(viewer, "Open as a spectral image")
     pressed = []
     files._open.changed.disconnect()
     files._open.changed.connect(lambda: pressed.append("open"))
     inside = files._file.line_edit.native
-    viewer.window._qt_window.activateWindow()
-    inside.setFocus()
-    qtbot.wait(20)
+    focus(inside)
     QTest.keyClick(inside, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert not pressed  # it is off
     files._open.enabled = True

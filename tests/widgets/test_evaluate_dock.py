@@ -67,7 +67,7 @@ def scene(viewer):
 
 
 @pytest.mark.own_process
-def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot, tmp_path):
+def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, focus, qtbot, tmp_path):
     assert (evaluate.result.name, evaluate.truth.name, evaluate.source.name) == ("cells · denoised", "truth", "cells")
     assert evaluate.task == "denoising"
     found = evaluated(evaluate, until)
@@ -124,9 +124,7 @@ def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot,
     assert evaluate.save_csv(tmp_path / "t").read_text().startswith("method,mse,psnr,sam")
     assert "worst spectrum" in evaluate.save_report(tmp_path / "t.html").read_text()
     assert str(tmp_path / "t.html") in evaluate.view.saved.value
-    evaluate.native.window().activateWindow()
-    table.table.setFocus()
-    until(table.table.hasFocus)
+    focus(table.table)
     qtbot.keyClick(table.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     until(lambda: QApplication.clipboard().text().startswith("\tMSE\tPSNR (dB)"), 5)
     heads = table.table.horizontalHeader()
@@ -360,12 +358,10 @@ def test_strokes_over_a_set_of_spectra(viewer, evaluate, until):
     np.testing.assert_array_equal(np.unique(np.nonzero(marked)[1]), [0])
 
 
-def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene, evaluate, until, qtbot, tmp_path, monkeypatch):
+def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene, evaluate, until, focus, qtbot, tmp_path, monkeypatch):
     inside = evaluate.boxes.of[scene["cells · denoised"]].native
     until(lambda: evaluate._start.enabled)
-    evaluate.native.window().activateWindow()
-    inside.setFocus()
-    until(inside.hasFocus)
+    focus(inside)
     qtbot.keyClick(inside, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     until(lambda: evaluate._cancel.enabled)
     qtbot.keyClick(inside, Qt.Key.Key_Escape)

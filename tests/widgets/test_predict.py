@@ -158,14 +158,12 @@ def test_another_axis_is_drawn_explained_and_mended_by_a_button(viewer, dock, mo
     assert not dock._remedy.visible
 
 
-def test_a_cancel_keeps_the_finished_tiles(viewer, dock, until, qtbot):
+def test_a_cancel_keeps_the_finished_tiles(viewer, dock, until, focus, qtbot):
     cube = image(480, 480)
     layer = add_cube(viewer, cube)
     dock.model = "whittaker"
     dock._options.tile.value = 16
-    dock.native.window().activateWindow()
-    dock._models.choice.native.setFocus()
-    until(dock._models.choice.native.hasFocus)
+    focus(dock._models.choice.native)
     qtbot.keyClick(dock._models.choice.native, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert dock._applying.busy
     until(lambda: dock._applying.bar.max == 900 and dock._applying.bar.value)
