@@ -10,25 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.io.container import choose
+from napari_spectrai.io.envi_axis import axis_of
 from napari_spectrai.io.envi_fields import number_of, numbers_of, parse, parts_of, whole
 from napari_spectrai.io.formats import envi_header
-from napari_spectrai.io.found import RawArray, mapped, paired, positions, scaled_bands, unpacked, warn
-from napari_spectrai.io.titles import from_labels
+from napari_spectrai.io.found import RawArray, mapped, paired, scaled_bands, unpacked, warn
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.placement import placed
-from napari_spectrai.remedies import give
-from napari_spectrai.units import unit_of
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
 _NO_VALUES = (".hdr", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg", ".enp", ".prj", ".sta", ".md", ".pdf", ".log", ".csv")
 _OURS = "napari-spectrai"
-_OPTICAL = (300, 2600)
-"""Wavelengths in nm of cameras with silicon, InGaAs and MCT detectors; other instruments seldom omit the unit."""
-_PLAIN = re.compile(r"\d{3,}(?:\.\d+)?|\d+\.\d+")
 _SLAB = 2**26
 """Bytes written at a time."""
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
@@ -96,7 +91,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return _library(path, data[..., 0], fields)
     size, unit = _pixel(fields)
     return RawArray(
-        data[0] if "set of spectra" in fields else data, axis=_axis(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
+        data[0] if "set of spectra" in fields else data, axis=axis_of(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
         name=fields.get("description", "").strip("{} ") if fields.get("written by") == _OURS else "",
         metadata=_metadata(path, fields, shape[place]),
     )  # fmt: skip
@@ -106,7 +101,7 @@ def _library(path: Path, data: Any, fields: dict[str, str]) -> RawArray:
     """Return a library of spectra, which ENVI stores as the lines of an image of one band, with their names."""
     names = parts_of(fields.get("spectra names", ""))
     labels = {"labels": names} if len(names) == data.shape[0] else {}
-    return RawArray(data, axis=_axis(path, fields, data.shape[1]), metadata=labels)
+    return RawArray(data, axis=axis_of(path, fields, data.shape[1]), metadata=labels)
 
 
 def _starts_as_tiff(values: Path) -> bool:
@@ -124,7 +119,7 @@ def _of_tiff(path: Path, values: Path, fields: dict[str, str]) -> RawArray:
     data = np.moveaxis(found.data, found.spectral, -1)
     if tuple(data.shape) != shape:
         raise ValueError(f"{values.name} holds an image of {'×'.join(map(str, data.shape))}, and its header describes one of {shape}")
-    return replace(found, data=data, spectral=-1, sure=True, axis=_axis(path, fields, shape[2]) or found.axis)
+    return replace(found, data=data, spectral=-1, sure=True, axis=axis_of(path, fields, shape[2]) or found.axis)
 
 
 def _byte_order(fields: dict[str, str]) -> str:
@@ -152,39 +147,6 @@ def _in_scale(path: Path, data: Any, fields: dict[str, str], bands: int) -> Any:
 def _is_hamamatsu(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"IM"
-
-
-def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None:
-    try:
-        values = numbers_of(fields.get("wavelength", ""))
-    except ValueError:
-        values = [np.nan]
-    unit = fields.get("wavelength units", "").strip()
-    if not values:
-        names = parts_of(fields.get("band names", ""))
-        named = from_labels([f"{name} {unit}" if unit and _PLAIN.fullmatch(name) else name for name in names], path)
-        return named if named is not None and len(named) == bands else None
-    if not np.isfinite(values).all():
-        warn(path, f"its wavelengths are not all numbers; the bands are numbered. If they are known {give('axis')}")
-        return None
-    if len(values) != bands:
-        warn(path, f"its header lists {len(values)} wavelengths for {bands} bands; none is used. If they are known {give('axis')}")
-        return None
-    if unit.lower() == "index":  # the file itself says that these are band numbers
-        return SpectralAxis(np.array(values))
-    title = fields.get("z plot titles", "").strip("{} ").partition(",")[0]
-    if not unit and unit_of(title) is not None:
-        unit = title
-    if unit.lower() == "mhz":  # of nuclear resonances elsewhere, but of light here
-        return positions(path, np.array(values) / 1e3, "GHz")
-    return positions(path, values, unit, quantity="wavelengths" if not unit and _are_optical(values) else "")
-
-
-def _are_optical(values: list[float]) -> bool:
-    """Whether values are those of a camera's wavelengths in nm or µm, and neither wavenumbers nor numbers of bands."""
-    shortest, longest = _OPTICAL
-    in_um = values[-1] <= longest / 1000 and any(value % 1 for value in values)
-    return values == sorted(values) and values[0] >= shortest * (1e-3 if in_um else 1) and (in_um or values[-1] <= longest)
 
 
 def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:

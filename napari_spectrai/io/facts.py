@@ -37,6 +37,12 @@ _LENGTHS = (
 )
 
 
+_LENGTH_WORDS = {
+    "\\u00b5m": ("um", 1.0), "m": ("m", 1.0), "cm": ("mm", 10.0), "centimeter": ("mm", 10.0), "å": ("nm", 0.1), "pm": ("nm", 1e-3),
+}  # fmt: skip
+"""Units of lengths that are not found in titles: bare ones, as ImageJ escapes them, and those that are given in others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Facts that a text gives about its table.
@@ -76,6 +82,13 @@ def length_unit(words: str) -> str:
     """Return the unit of a length or a time that a title names, or ``""``."""
     text = words.casefold()
     return next((unit for pattern, unit in _LENGTHS if pattern.search(text)), "")
+
+
+def length_of(words: str) -> tuple[str, float]:
+    """Return the unit of lengths that a word is, ``""`` if it is none, and the factor of lengths given in theirs."""
+    word = words.strip().casefold()
+    unit = length_unit(f"({word})")
+    return _LENGTH_WORDS.get(word) or ((unit, 1.0) if unit in ("um", "mm", "nm", "m") else ("", 1.0))
 
 
 def facts_of(lines: Sequence[str]) -> Facts:

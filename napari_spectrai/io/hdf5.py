@@ -16,10 +16,11 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_values, plainly_last
 from napari_spectrai.io.coordinates import of_coordinates, placement, spectral
-from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, of_packing, plausible, unpacked, warn
+from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
+from napari_spectrai.io.packing import list_of_packing, of_packing
 from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.remedies import give
 from napari_spectrai.units import quantity_of, unit_of
@@ -52,7 +53,11 @@ def units_of(arrays: dict[str, h5py.Dataset]) -> dict[str, str]:
 def lists(arrays: dict[str, h5py.Dataset], main: str) -> dict[str, Any]:
     """Return the data sets that could be an axis of `main`."""
     lengths = set(arrays[main].shape)
-    return {n: a[()] for n, a in arrays.items() if n != main and a.size in lengths and a.size == max(a.shape) <= MOST_BANDS}
+    return {
+        n: list_of_packing(a[()], a.attrs)
+        for n, a in arrays.items()
+        if n != main and a.size in lengths and a.size == max(a.shape) <= MOST_BANDS
+    }
 
 
 def lazily(path: Path, name: str, main: h5py.Dataset) -> Any:
@@ -107,7 +112,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
         if (found_axes := numbered_axes(main)) is not None:
             said = {key: one.unit for key, one in found_axes.items()}
-            return replace(of_coordinates(path, data, list(found_axes), {k: one.values() for k, one in found_axes.items()}, said), **more)
+            return replace(of_coordinates(path, data, list(found_axes), {k: one.positions for k, one in found_axes.items()}, said), **more)
         others = _texts(main) | lists(arrays, name) | attribute_lists(main)
         axis, place = find_axis(others, main.shape, units | attribute_units(main), path=path, main=name)
         place = _labelled(main) if place is None else place

@@ -11,10 +11,11 @@ from scipy.io import netcdf_file
 
 from napari_spectrai.io.container import choose, is_axis
 from napari_spectrai.io.coordinates import of_coordinates
-from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, plausible
+from napari_spectrai.io.found import MOST_BANDS, RawArray, plausible
 from napari_spectrai.io.hdf5 import attribute_lists, attribute_units, datasets, lazily, lists, scales_of, units_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import called, text
+from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -35,7 +36,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         name = choose({n: a.shape for n, a in arrays.items()}, dataset, path)
         main = arrays[name]
         scales = [next(iter(scales_of(dimension)), "") for dimension in main.dims]
-        coordinates = {s: arrays[s][()] for s in scales if s in arrays and arrays[s].size <= MOST_BANDS} | lists(arrays, name)
+        coordinates = {
+            s: list_of_packing(arrays[s][()], arrays[s].attrs) for s in scales if s in arrays and arrays[s].size <= MOST_BANDS
+        } | lists(arrays, name)
         in_attributes = {key: values for key, values in attribute_lists(main).items() if values.size in main.shape and is_axis(key)}
         units = units_of(arrays) | {key: unit for key, unit in attribute_units(main).items() if key in in_attributes}
         coordinates = in_attributes | coordinates
@@ -54,7 +57,11 @@ def _classic(path: Path, dataset: str | None) -> RawArray:
         main = file.variables[name]
         units = {n: text(v.units) for n, v in file.variables.items() if hasattr(v, "units")}
         lengths = set(main.shape)
-        coordinates = {n: np.array(v.data) for n, v in file.variables.items() if n != name and len(v.shape) == 1 and v.shape[0] in lengths}
+        coordinates = {
+            n: list_of_packing(np.array(v.data, dtype=v.data.dtype.newbyteorder("=")), vars(v))
+            for n, v in file.variables.items()
+            if n != name and len(v.shape) == 1 and v.shape[0] in lengths
+        }
         data = np.array(main.data, dtype=main.data.dtype.newbyteorder("="))
         data = of_packing(data, {key: getattr(main, key) for key in PACKING if hasattr(main, key)})
         words = {n: text(v.long_name) for n, v in file.variables.items() if hasattr(v, "long_name")}

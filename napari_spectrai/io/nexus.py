@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.found import MOST_BANDS
+from napari_spectrai.io.packing import list_of_packing
 from napari_spectrai.units import quantity_of
 
 _MOST_LINKS = 8
@@ -163,7 +164,7 @@ def _fits(axis: h5py.Dataset, length: int) -> bool:
 def axis_values(axis: h5py.Dataset, length: int) -> npt.NDArray[np.float64]:
     """Return the positions that a data set gives, the middles of bins where it gives their edges, in the scale that its group states."""
     factor, offset = scaling(axis)
-    stored = (np.ravel(axis[()]).astype(np.float64) + offset) * factor
+    stored = (np.ravel(list_of_packing(axis[()], axis.attrs)).astype(np.float64) + offset) * factor
     values: npt.NDArray[np.float64] = (stored[1:] + stored[:-1]) / 2 if len(stored) == length + 1 else stored
     return values
 

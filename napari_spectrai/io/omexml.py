@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +12,17 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.found import positions
+from napari_spectrai.io.facts import length_of
+from napari_spectrai.io.found import positions, warn
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.io.xml_text import plain_xml
+from napari_spectrai.remedies import give
 from napari_spectrai.units import known_unit
 
+_IN_NM = {"nm": 1.0, "um": 1e3}
 _WAVELENGTHS = ("lambda", "spectral", "wavelength")
 _MOST = 1_000_000
+_IN_UM = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "m": 1e6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class OmeImage:
 
     description: str = ""
     pixel_size: tuple[float, float] | None = None
-    size_unit: str = ""
+    size_unit: str = "pixel"
     names: tuple[str, ...] = ()
     emissions: tuple[tuple[str | None, str], ...] = ()
     excitations: tuple[float, ...] = ()
@@ -67,11 +72,19 @@ class OmeImage:
         """Return the positions that the channels give: their emission wavelengths, else their names."""
         if len(self.names) != bands:
             return None
-        values = [value for value, _ in self.emissions if value]
-        units = {unit for _, unit in self.emissions}
-        if len(values) == bands and len(units) == 1 and (bands == 1 or len(set(values)) > 1):
-            return positions(path, [float(value) for value in values], units.pop())
-        return from_labels(self.names, path, self.excitations)
+        given = [(float(value), unit) for value, unit in self.emissions if value]
+        units = {unit for _, unit in given}
+        known = {unit: known_unit(unit) for unit in units}
+        if len(given) == bands and (bands == 1 or len(set(given)) > 1):
+            if len(units) == 1:
+                return positions(path, [value for value, _ in given], units.pop())
+            scales = {unit: one.factor * _IN_NM.get(one.name, 0.0) for unit, one in known.items() if one is not None}
+            if len(scales) == len(units) and all(scales.values()):
+                return SpectralAxis(np.array([value * scales[unit] for value, unit in given]), "nm")
+        axis = from_labels(self.names, path, self.excitations)
+        if axis is None and len(set(given)) > 1:
+            warn(path, f"{len(given)} of its {bands} channels give an emission wavelength; the bands are numbered; {give('axis')}")
+        return axis
 
 
 def of_image(xml: str, number: int) -> OmeImage:
@@ -79,12 +92,12 @@ def of_image(xml: str, number: int) -> OmeImage:
     root = plain_xml(xml)
     image = [element for element in root if _is(element, "Image")][number]
     pixels = next(element for element in image if _is(element, "Pixels"))
-    size = [float(pixels.get(f"PhysicalSize{side}") or 0) for side in "YX"]
+    size, unit = _pixel(pixels)
     channels = [element for element in pixels if _is(element, "Channel")]
     return OmeImage(
         next((element.text or "" for element in image if _is(element, "Description")), ""),
-        (size[0], size[1]) if min(size) > 0 else None,
-        pixels.get("PhysicalSizeXUnit", "µm"),
+        size,
+        unit,
         tuple(channel.get("Name", "") for channel in channels),
         tuple((channel.get("EmissionWavelength"), channel.get("EmissionWavelengthUnit", "nm")) for channel in channels),
         tuple(filter(None, map(_excitation, channels))),
@@ -94,6 +107,17 @@ def of_image(xml: str, number: int) -> OmeImage:
             "T": (float(pixels.get("TimeIncrement") or 0), pixels.get("TimeIncrementUnit", "s")),
         },
     )
+
+
+def _pixel(pixels: ET.Element) -> tuple[tuple[float, float] | None, str]:
+    """Return the pixel size and its unit, that of both sides where they have the same, else µm."""
+    sizes = [float(pixels.get(f"PhysicalSize{side}") or 0) for side in "YX"]
+    units = [length_of(pixels.get(f"PhysicalSize{side}Unit", "µm")) for side in "YX"]
+    if not all(math.isfinite(size) and size > 0 and unit for size, (unit, _) in zip(sizes, units, strict=True)):
+        return None, "pixel"
+    same = units[0][0] == units[1][0]
+    y, x = (size * factor * (1.0 if same else _IN_UM[unit]) for size, (unit, factor) in zip(sizes, units, strict=True))
+    return (y, x), units[0][0] if same else "um"
 
 
 def _excitation(channel: ET.Element) -> float | None:

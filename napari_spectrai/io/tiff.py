@@ -20,11 +20,15 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit what is pending
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose
+from napari_spectrai.io.descriptions import axis_of_image, fields_of
+from napari_spectrai.io.envi_axis import axis_next_to
+from napari_spectrai.io.facts import length_of
 from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, warn
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.satellites import TiffBands, tiff_bands
-from napari_spectrai.io.titles import from_labels, of_hyperstack, of_pages
+from napari_spectrai.io.tiff_metadata import axis_and_size, named_dimension, steps_of
+from napari_spectrai.io.titles import of_pages
 
 _NAMES = {"Z": "z", "T": "time"}
 _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
@@ -37,7 +41,6 @@ _THUMBNAIL = 16
 """How many times smaller than the largest image of a file its thumbnails are, at least."""
 _BEST_COMPRESSION = 1100
 """More than any method of TIFF reaches (deflate: 1032)."""
-_LENGTHS = {"µm": "um", "um": "um", "micron": "um", "\\u00B5m": "um", "nm": "nm", "mm": "mm", "m": "m"}
 
 
 class _Complaints(logging.Handler):
@@ -101,13 +104,14 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         ):
             return replace(found, dataset=name)
         place, sure = spectral_dimension(path, axes)
-        axis, size, unit = _said(path, file, series, data.shape, place)
-        metadata = _planes(axes, place, _steps(file))
+        named = None if sure else named_dimension(file, series, axes)
+        place = place if named is None else named
+        axis, size, unit = axis_and_size(path, file, series, data.shape, place)
+        metadata = _planes(axes, place, steps_of(file))
         missing, bands = _missing(series), TiffBands()
         if not (file.is_lsm or file.is_imagej):
             bands = tiff_bands(path, _gdal(series), data.shape[place])
-            by_page = bands.axis is None and len(series.pages) == data.shape[place]
-            axis = of_pages(series.pages, path) if by_page else bands.axis
+            axis = bands.axis or _next_to_values(path, series, data.shape[place])
             size, unit = _of_ground(series)
         data = bands.scaled(data, place, missing)
     return RawArray(
@@ -185,37 +189,11 @@ def _of_ground(series: tifffile.TiffPageSeries) -> tuple[tuple[float, float] | N
     return (float(scale[1]), float(scale[0])), "m"
 
 
-def _said(
-    path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries, shape: tuple[int, ...], place: int
-) -> tuple[SpectralAxis | None, tuple[float, float] | None, str]:
-    """Return axis and pixel size from Zeiss's or ImageJ's metadata."""
-    bands = shape[place]
-    if file.is_lsm and (said := file.lsm_metadata):
-        windows = np.atleast_2d(np.asarray(said.get("ChannelWavelength", ()), float))
-        axis = SpectralAxis(windows.mean(1) * 1e9, "nm") if windows.shape == (bands, 2) and (windows > 0).all() else None
-        size = (float(said["VoxelSizeY"]) * 1e6, float(said["VoxelSizeX"]) * 1e6)
-        return axis, size if min(size) > 0 else None, "um" if min(size) > 0 else "pixel"
-    if file.is_imagej and (said := file.imagej_metadata):
-        labels = list(said.get("Labels") or [])
-        axis = from_labels(labels, path) if len(labels) == bands else of_hyperstack(labels, bands, path) if len(labels) > bands else None
-        tags = series.keyframe.tags
-        unit = _LENGTHS.get(str(said.get("unit", "")), "")
-        if unit and "XResolution" in tags and "YResolution" in tags:
-            y, x = (tags[name].value for name in ("YResolution", "XResolution"))
-            if min(*y, *x) > 0:
-                return axis, (y[1] / y[0], x[1] / x[0]), unit
-        return axis, None, "pixel"
-    return None, None, "pixel"
-
-
-def _steps(file: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
-    """Return the steps in depth and time that Zeiss's or ImageJ's metadata give, with their units."""
-    if file.is_lsm and (said := file.lsm_metadata):
-        return {"Z": (float(said.get("VoxelSizeZ") or 0) * 1e6, "um"), "T": (float(said.get("TimeIntervall") or 0), "s")}
-    if file.is_imagej and (said := file.imagej_metadata):
-        unit = _LENGTHS.get(str(said.get("unit", "")), "")
-        return {"Z": (float(said.get("spacing") or 0) if unit else 0.0, unit), "T": (float(said.get("finterval") or 0), "s")}
-    return {}
+def _next_to_values(path: Path, series: tifffile.TiffPageSeries, bands: int) -> SpectralAxis | None:
+    """Return the positions that pages have each, that the description of the image lists, or that an ENVI header next to it gives."""
+    axis = of_pages(series.pages, path) if len(series.pages) == bands else None
+    axis = axis or axis_of_image(fields_of(series.keyframe.description), bands, path)
+    return axis or axis_next_to(path, bands)
 
 
 def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | None:
@@ -229,10 +207,8 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
     data, axes = _unfolded(path, data, axes, image.modulo)
     place, sure = spectral_dimension(path, axes)
     axis = image.wavelengths(path, data.shape[place]) if axes[place] == "E" else image.channels(path, data.shape[place])
-    unit = _LENGTHS.get(image.size_unit, "")
-    sized = bool(unit) and image.pixel_size is not None
     return RawArray(
-        data, spectral=place, sure=sure, axis=axis, pixel_size=image.pixel_size if sized else None, pixel_unit=unit if sized else "pixel",
+        data, spectral=place, sure=sure, axis=axis, pixel_size=image.pixel_size, pixel_unit=image.size_unit,
         metadata=_planes(axes, place, image.steps),
     )  # fmt: skip
 
@@ -242,7 +218,8 @@ def _planes(axes: str, place: int, steps: Mapping[str, tuple[float, str]]) -> di
     rest = [code for number, code in enumerate(axes) if number != place][:-2]
     if not rest or not all(steps.get(code, (0.0, ""))[0] > 0 for code in rest):
         return {}
-    return planes((_NAMES[code], 0.0, steps[code][0], _LENGTHS.get(steps[code][1], steps[code][1])) for code in rest)
+    known = {code: length_of(steps[code][1]) for code in rest}
+    return planes((_NAMES[code], 0.0, steps[code][0] * known[code][1], known[code][0] or steps[code][1]) for code in rest)
 
 
 def _unfolded(path: Path, data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, str]:

@@ -9,7 +9,9 @@ from typing import Any
 from napari_spectrai.channel_metadata import channel_axis
 from napari_spectrai.channel_names import axis_of_names
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.descriptions import axis_of_pages
 from napari_spectrai.io.found import warn
+from napari_spectrai.notices import noting
 from napari_spectrai.remedies import give, is_answered
 
 _PAGE_NAME, _DESCRIPTION = 285, 270
@@ -43,6 +45,12 @@ def of_hyperstack(labels: Sequence[object], channels: int, path: Path) -> Spectr
     return first
 
 
+def has_positions(labels: Sequence[object], channels: int) -> bool:
+    """Whether labels of every slice give positions to the dimension of `channels` that varies fastest."""
+    with noting():
+        return channels > 1 and len(labels) % channels == 0 and of_hyperstack(labels, channels, Path()) is not None
+
+
 def of_pages(pages: Sequence[Any], path: Path) -> SpectralAxis | None:
     """Return the axis that the names or descriptions of the pages of a TIFF give, where each page is a band."""
     if not 1 < len(pages) <= _MOST_PAGES:
@@ -50,8 +58,11 @@ def of_pages(pages: Sequence[Any], path: Path) -> SpectralAxis | None:
     tags = [page.aspage().tags for page in pages if page is not None]
     for code in _PAGE_NAME, _DESCRIPTION:
         words = [str(one[code].value).strip("\0 ") for one in tags if code in one]
-        if len(words) == len(pages) and all(len(word) <= _LONGEST_NAME for word in words):
-            return from_labels(words, path)
+        if len(words) == len(pages):
+            if (axis := axis_of_pages(words, path)) is not None:
+                return axis
+            if all(len(word) <= _LONGEST_NAME for word in words):
+                return from_labels(words, path)
     return None
 
 

@@ -16,7 +16,8 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose, is_axis, numbers_in
 from napari_spectrai.io.coordinates import of_coordinates
-from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, warn
+from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
+from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe
 
 CHUNK = (64, 64, 32)
@@ -82,7 +83,7 @@ def _lists(path: Path, arrays: Mapping[str, zarr.Array[Any]], main: str) -> dict
     for key, item in arrays.items():
         if key != main and item.size in lengths and item.size == max(item.shape) <= MOST_BANDS and item.dtype.kind in "fiu":
             refuse_unsafe(item)
-            found[key] = np.asarray(item[...])
+            found[key] = list_of_packing(item[...], item.attrs)
     return found
 
 

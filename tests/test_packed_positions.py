@@ -1,0 +1,77 @@
+"""Positions that a container packs (CF conventions) or lists in a group of their own are those that they represent."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+from scipy.io import netcdf_file
+
+from napari_spectrai import read
+
+WAVE = np.round(np.linspace(400, 700, 8), 1)
+STORED = np.round((WAVE - 300) / 0.1).astype("i2")
+CUBE = np.random.default_rng(0).random((5, 6, 8)).astype("f4")
+PACKED = {"units": "nm", "scale_factor": 0.1, "add_offset": 300.0}
+
+
+def in_hdf5(path, *, scale=False, nexus=False):
+    with h5py.File(path, "w") as file:
+        file["cube"] = CUBE
+        file["wavelength"] = STORED
+        for key, value in PACKED.items():
+            file["wavelength"].attrs[key] = np.array([value]) if isinstance(value, float) else value
+        if scale:
+            file["wavelength"].make_scale("wavelength")
+            file["cube"].dims[2].attach_scale(file["wavelength"])
+        if nexus:
+            file.attrs.update({"NX_class": "NXdata", "signal": "cube", "axes": [".", ".", "wavelength"]})
+
+
+def in_zarr(path, version):
+    root = zarr.open_group(str(path), mode="w", zarr_format=version)
+    root.create_array("cube", data=CUBE)
+    root.create_array("wavelength", data=STORED).attrs.update(PACKED)
+
+
+def in_netcdf(path):
+    with netcdf_file(path, "w") as file:
+        for name, length in zip(("y", "x", "wavelength"), CUBE.shape, strict=True):
+            file.createDimension(name, length)
+        file.createVariable("cube", "f4", ("y", "x", "wavelength"))[:] = CUBE
+        line = file.createVariable("wavelength", "i2", ("wavelength",))
+        line[:] = STORED
+        for key, value in PACKED.items():
+            setattr(line, key, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "options"),
+    [
+        ("a.h5", in_hdf5, {}), ("a.h5", in_hdf5, {"scale": True}), ("a.nxs", in_hdf5, {"nexus": True}), ("a.nc", in_hdf5, {"scale": True}),
+        ("b.nc", in_netcdf, {}), ("a.zarr", in_zarr, {"version": 2}), ("a.zarr", in_zarr, {"version": 3}),
+    ],
+)  # fmt: skip
+def test_packed_positions_are_those_that_they_represent(name, write, options, tmp_path):
+    write(tmp_path / name, **options)
+    cube = read(tmp_path / name)
+    np.testing.assert_allclose(cube.axis.values, WAVE, rtol=1e-7)
+    assert cube.axis.unit == "nm"
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.hdf5"])
+def test_groups_of_axes_may_list_their_positions(name, tmp_path):
+    listed = WAVE**1.01
+    with h5py.File(tmp_path / name, "w") as file:
+        group = file.create_group("Experiments/cube")
+        group["data"] = CUBE
+        for number, (title, scale, unit) in enumerate([("y", 0.5, "µm"), ("x", 0.25, "µm")]):
+            axis = group.create_group(f"axis-{number}")
+            axis.attrs.update({"name": title, "size": CUBE.shape[number], "scale": scale, "offset": 0.0, "units": unit})
+        axis = group.create_group("axis-2")
+        axis.attrs.update({"name": "Wavelength", "units": "nm"})
+        axis["axis"] = listed
+    cube = read(tmp_path / name)
+    np.testing.assert_allclose(cube.axis.values, listed)
+    assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("nm", (0.5, 0.25), "um")
