@@ -17,11 +17,11 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.layer_axes import SPECTRAL_NAMES, Layer, SpectralWarning, axis_position, guessed, spectral_dimension
 from napari_spectrai.notices import say_note
 from napari_spectrai.placement import KEY as PLACEMENT
-from napari_spectrai.placement import Placement
+from napari_spectrai.placement import OWN_UNITS, Placement, units_of
 from napari_spectrai.remedies import give
 from napari_spectrai.spectral_axis import SpectralAxis, as_axis, unit_in
 
-_OF_LAYERS = ("spectral_axis", "spectral_file", "spectral_position", "spectrai_first_band", PLACEMENT)
+_OF_LAYERS = ("spectral_axis", "spectral_file", "spectral_position", "spectrai_first_band", OWN_UNITS, PLACEMENT)
 """Metadata of layers that describe how they are shown, and are no metadata of the cube."""
 
 
@@ -215,7 +215,7 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
     lies = Placement.of_layer(layer, data.shape, position)
     name = str(getattr(layer, "name", ""))
     scale = [float(s) for s in getattr(layer, "scale", ())]
-    units = [str(unit) for unit in getattr(layer, "units", ()) or ()]
+    units = units_of(layer)
     if len(scale) == len(data.shape):
         del scale[position]
         if len(units) == len(data.shape):

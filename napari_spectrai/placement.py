@@ -19,6 +19,22 @@ _SPELLINGS = {
 }  # fmt: skip
 
 
+OWN_UNITS = "own_units"
+"""Key in the metadata of layers that napari shows in other units than those of their file: ``own`` and ``shown`` by
+dimension, and the ``scale`` then."""
+
+
+def units_of(layer: Any) -> list[str]:
+    """Return the units of a layer's dimensions: those of its file, unless a person has given it others, or another scale."""
+    units = [str(unit) for unit in getattr(layer, "units", None) or ()]
+    known = (getattr(layer, "metadata", None) or {}).get(OWN_UNITS)
+    if not isinstance(known, Mapping) or not np.array_equal(known["scale"], np.asarray(getattr(layer, "scale", ()))):
+        return units
+    if any(units[d] != shown for d, shown in known["shown"].items()):
+        return units
+    return [known["own"].get(d, unit) for d, unit in enumerate(units)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
     """Position of the pixels of an image.
@@ -62,7 +78,7 @@ class Placement:
         matrix = np.asarray(getattr(affine, "affine_matrix", affine if affine is not None else np.eye(count + 1)), np.float64)
         whole = (matrix if matrix.shape == whole.shape else np.eye(count + 1)) @ whole
         kept = [d for d in range(count) if spectral is None or d != spectral % count]
-        units = [str(unit) for unit in getattr(layer, "units", None) or ()]
+        units = units_of(layer)
         units = [units[d] for d in kept] if len(units) == count else []
         return cls(whole[np.ix_([*kept, -1], [*kept, -1])], tuple(shape[d] for d in kept), tuple(units))
 

@@ -8,7 +8,7 @@ import pyqtgraph as pg
 
 _LABEL = 15
 """Height in pixels that the number of a tick takes."""
-_LONGEST = 6
+_LONGEST = 5
 """Letters of the longest number on a vertical axis; a longer one would lie over the title."""
 _MOST_DECADES = 6
 """Largest number of decades labelled on the axis of a low plot."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from napari_spectrai.widgets.dock import open_in_turns
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import FIRST_BAND, spectral_position
 from napari_spectrai.widgets.lost_axis import say_lost_axes
+from napari_spectrai.widgets.shared_units import is_spectral
 
 MOST_SIDE = 128
 """Largest number of pixels per side from which the contrast of a band is computed."""
@@ -73,9 +73,8 @@ class BandContrast:
 
     def _on_inserted(self, event: Any) -> None:
         layer, viewer = event.value, self._viewer()
-        if viewer is None or not _is_spectral(layer):
+        if viewer is None or not is_spectral(layer):
             return
-        agree_in_units(viewer, layer)
         band = layer.metadata.pop(FIRST_BAND, None)
         if band is None:
             return
@@ -83,7 +82,7 @@ class BandContrast:
             show_first(viewer, layer, int(band))
             self.follow(layer)
             return
-        if not any(_is_spectral(other) for other in viewer.layers if other is not layer):
+        if not any(is_spectral(other) for other in viewer.layers if other is not layer):
             viewer.reset_view()  # the picture of a line lies below the one of its file
         if layer.data.shape[1 - spectral_position(layer)] == 1 and hasattr(viewer, "window"):  # a single spectrum is seen as a curve
             open_in_turns(viewer, "Spectra")
@@ -168,32 +167,13 @@ def show_first(viewer: ViewerModel, layer: Image, band: int) -> None:
     dimension = viewer.dims.ndim - layer.ndim + spectral_position(layer)
     if dimension in viewer.dims.displayed:
         return
-    others = [one for one in viewer.layers if one is not layer and one.ndim >= layer.ndim and _is_spectral(one)]
+    others = [one for one in viewer.layers if one is not layer and one.ndim >= layer.ndim and is_spectral(one)]
     low, high = sorted(float(end[spectral_position(layer)]) for end in layer.extent.world)
     if others and low <= viewer.dims.point[dimension] <= high:
         return
     index = [0.0] * layer.ndim
     index[spectral_position(layer)] = band
     viewer.dims.set_point(dimension, float(layer.data_to_world(index)[spectral_position(layer)]))
-
-
-def agree_in_units(viewer: ViewerModel, layer: Image) -> None:
-    """Take the unit away from the bands of cubes on one slider whose units differ: napari would use none at all, for no dimension.
-
-    The positions of the bands, and their units, are known from the spectral axis.
-    """
-    if layer.ndim < 3:
-        return
-    dimension = layer.ndim - spectral_position(layer)
-    alike = [one for one in viewer.layers if one.ndim >= dimension and (one is layer or _is_spectral(one))]
-    if all(one.units[-dimension].is_compatible_with(layer.units[-dimension]) for one in alike):
-        return
-    for one in alike:
-        one.units = ["pixel" if d == one.ndim - dimension else unit for d, unit in enumerate(one.units)]
-
-
-def _is_spectral(layer: Layer) -> bool:
-    return isinstance(layer, Image) and isinstance(layer.metadata.get("spectral_axis"), Mapping)
 
 
 def shown(viewer: ViewerModel, layer: Image) -> npt.NDArray[Any]:

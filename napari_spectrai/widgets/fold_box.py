@@ -52,8 +52,8 @@ class FoldBox(Container[Any]):
             fold_state.save(f"{name}: {self._key}", is_open=self._open)
 
     def _recall(self, visible: bool) -> None:  # noqa: FBT001
-        name = dock_name(self.native)
-        if not visible or self._recalled or not name:
+        name = dock_name(self.native) if visible and not self._recalled else ""  # hidden for the last time, it has no window any more
+        if not name:
             return
         self._recalled = True
         left = fold_state.load(f"{name}: {self._key}")

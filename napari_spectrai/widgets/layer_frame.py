@@ -14,9 +14,11 @@ from napari.layers import Image, Labels, Layer
 from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import units_of
 from napari_spectrai.widgets.band_numbers import share_slider
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import add_labels, as_cube, layer_data, spectral_position
+from napari_spectrai.widgets.shared_units import remember
 
 Span = tuple[int, int]
 Region = tuple[Span, Span]
@@ -43,6 +45,7 @@ class LayerFrame:
     place: dict[str, npt.NDArray[np.float64]]
     affine: npt.NDArray[np.float64]
     units: tuple[Any, ...]
+    own_units: tuple[str, ...]
     colormap: str
     contrast: tuple[float, float]
     region: Region | None = None
@@ -60,6 +63,7 @@ class LayerFrame:
             place={part: np.array(getattr(layer, part), np.float64) for part in _AFFINE_PARTS},
             affine=np.array(layer.affine.affine_matrix, np.float64),
             units=tuple(layer.units),
+            own_units=tuple(units_of(layer)),
             colormap=layer.colormap.name,
             contrast=tuple(layer.contrast_limits),
             region=region,
@@ -108,6 +112,8 @@ class LayerFrame:
         missed = there - np.asarray(layer.data_to_world(here))[lead:]
         linear = np.asarray(layer.affine.linear_matrix)[lead:, lead:]
         _set(layer, "translate", [*layer.translate[:lead], *(layer.translate[lead:] + np.linalg.solve(linear, missed))])
+        if self.own_units != tuple(map(str, self.units)):
+            remember(layer, [*map(str, layer.units[:lead]), *(self.own_units[d] for d in kept)], list(layer.units))
 
     def _stretch(self, layer: Image | Labels) -> None:
         """Give the picture of a set of spectra the height and the units of its source, whatever the number of its bands."""

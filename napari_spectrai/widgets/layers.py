@@ -31,6 +31,7 @@ from napari_spectrai.widgets import line_scans
 from napari_spectrai.widgets.layer_choice import is_made
 from napari_spectrai.widgets.layer_place import place_options
 from napari_spectrai.widgets.map_cube import map_layer
+from napari_spectrai.widgets.shared_units import agreeing
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -137,7 +138,7 @@ def opened_layer(cube: Cube, views: Sequence[Picture] = (), **more: Any) -> Laye
 
 def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
     """Add `cube` to the viewer as an image layer."""
-    data, options, _ = layer_data(cube, **more)
+    ((data, options, _),) = agreeing(viewer, [layer_data(cube, **more)])
     return cast("Image", viewer.add_image(data, **options))
 
 

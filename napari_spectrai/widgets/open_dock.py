@@ -22,6 +22,7 @@ from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import LayerData, layers_of
+from napari_spectrai.widgets.shared_units import agreeing
 
 _UNITS = (("nm", "nm"), ("µm", "um"), ("1/cm", "1/cm"), ("eV", "eV"), ("m/z", "m/z"), ("band numbers", "band"))
 _MOST_COLUMNS, _LONGEST_TITLE = 24, 18
@@ -344,7 +345,7 @@ class OpenDock(Dock):
 
     def _show(self, layers: list[LayerData]) -> None:
         band_contrast(self._viewer)
-        for data, options, kind in layers:
+        for data, options, kind in agreeing(self._viewer, layers):
             getattr(self._viewer, f"add_{kind}")(data, **options)
 
 

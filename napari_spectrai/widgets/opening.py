@@ -17,6 +17,7 @@ from napari_spectrai.widgets.dock import open_in_turns
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import LayerData, label_options, layer_data, layers_from_file, opened_layer
 from napari_spectrai.widgets.responsive import in_thread
+from napari_spectrai.widgets.shared_units import agreeing
 from napari_spectrai.widgets.warm_up import begin
 
 _COLOURS = {"cartilage": "viridis", "microplastic": "viridis"}
@@ -25,8 +26,8 @@ _COLOURS = {"cartilage": "viridis", "microplastic": "viridis"}
 
 def sample_layers(name: str) -> list[LayerData]:
     """Return the layers of a bundled data set."""
-    _watch()
-    return in_thread(lambda: _pairs(name) if name == "raman_pairs" else _scene(name))
+    viewer = _watched()
+    return agreeing(viewer, in_thread(lambda: _pairs(name) if name == "raman_pairs" else _scene(name)))
 
 
 def _pairs(name: str) -> list[LayerData]:
@@ -49,12 +50,13 @@ def _scene(name: str) -> list[LayerData]:
     return layers
 
 
-def _watch() -> None:
-    """Show the first band of a layer as soon as napari adds it."""
+def _watched() -> Any:
+    """Return the viewer, if there is one, that shows the first band of a layer as soon as napari adds it."""
     begin()
     viewer = current_viewer()
     if viewer is not None:
         band_contrast(viewer)
+    return viewer
 
 
 def reader_of(path: str | list[str]) -> Callable[..., list[Any]] | None:
@@ -74,8 +76,8 @@ def read_files(paths: str | list[str], **_: Any) -> list[LayerData]:
 
 
 def _layers(path: Path) -> list[LayerData]:
-    _watch()
-    return in_thread(lambda: _from_file(path))
+    viewer = _watched()
+    return agreeing(viewer, in_thread(lambda: _from_file(path)))
 
 
 def _from_file(path: Path) -> list[LayerData]:

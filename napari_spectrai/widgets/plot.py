@@ -30,7 +30,7 @@ CYCLE = ("#4aa3df", "#e0663d", "#b26fd1", "#d9a520", "#4fbf9f", "#e05a9b", "#8aa
 def _connected(x: npt.NDArray[np.float64]) -> Any:
     """Return which points a curve connects: where an axis turns back (overlapping detectors), the line is broken."""
     steps = np.sign(np.diff(x))
-    if not steps.size or (steps == steps[0]).all():
+    if not steps.size or (steps == steps[0]).all() or np.isnan(steps).any():  # pieces, with NaN between them
         return "finite"
     along = 1 if (steps > 0).sum() >= (steps < 0).sum() else -1
     return np.append(steps != -along, 0).astype(np.int32)
@@ -69,6 +69,7 @@ class Plot(Container[Any]):
         self._viewer = viewer
         axes = {"left": (DecadeAxis if logarithmic else LowAxis)("left"), "bottom": (WholeAxis if counts else pg.AxisItem)("bottom")}
         self._plot = Canvas(axisItems=axes)
+        self._wants_decades = self._has_decades = logarithmic
         self._plot.setLogMode(y=logarithmic)
         self._plot.setFixedHeight(height)
         self._height = height
@@ -217,8 +218,12 @@ class Plot(Container[Any]):
         if self._looks.get(name) != looks:
             self._looks[name] = looks
             self._draw(name)
-        positions = np.asarray(x, np.float64)
-        self._curves[name].setData(positions, np.asarray(y, np.float64), connect=_connected(positions))
+        positions, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        if points:  # pyqtgraph warns of points that are nowhere
+            there = np.isfinite(positions) & np.isfinite(values)
+            positions, values = positions[there], values[there]
+        self._curves[name].setData(positions, values, connect=_connected(positions))
+        self._suit_scale()
 
     def _draw(self, name: str) -> None:
         """Set the colour of a curve for the current theme."""
@@ -238,8 +243,26 @@ class Plot(Container[Any]):
             item.setSymbolPen(None)
 
     def scale(self, *, logarithmic: bool) -> None:
-        """Use a logarithmic or a linear vertical axis; for plots created as logarithmic."""
-        self._plot.setLogMode(y=logarithmic)
+        """Use a logarithmic or a linear vertical axis; for plots created as logarithmic.
+
+        The axis is linear while a point or a whole curve, being negative or zero, would not be seen on a logarithmic one.
+        """
+        self._wants_decades = logarithmic
+        self._suit_scale()
+
+    def _suit_scale(self) -> None:
+        decades = self._wants_decades and not any(self._vanishes(name) for name in self._curves)
+        if decades != self._has_decades:
+            self._has_decades = decades
+            self._plot.setLogMode(y=decades)
+
+    def _vanishes(self, name: str) -> bool:
+        """Whether a logarithmic axis hides a point of a curve of points, or all of another curve."""
+        values = self._curves[name].yData if self.is_curve(name) else None
+        known = np.empty(0) if values is None else values[np.isfinite(values)]
+        if not known.size:
+            return False
+        return bool(known.min() <= 0 if self._looks[name].points else known.max() <= 0)
 
     def spread(self, name: str, x: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, colour: str) -> None:
         """Fill the area between two curves with a light colour; `remove_curve` removes it."""
@@ -258,6 +281,7 @@ class Plot(Container[Any]):
         self._looks.pop(name, None)
         if curve is not None:
             self.remove_item(curve)
+            self._suit_scale()
 
     def clear_curves(self) -> None:
         """Remove all curves."""

@@ -20,6 +20,7 @@ from napari_spectrai.widgets.layer_frame import LayerFrame, add_above, lie_over
 from napari_spectrai.widgets.layers import FIRST_BAND, add_cube, opened_layer
 from napari_spectrai.widgets.line_scans import place_in_picture
 from napari_spectrai.widgets.predict_dock.before_after import BeforeAfter
+from napari_spectrai.widgets.shared_units import agreeing
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def ramp(bands: int = 9, telling: int = 6, start: float = 400.0, unit: str = "nm
 
 def open_cube(viewer, cube):
     band_contrast(viewer)
-    data, options, _ = opened_layer(cube)
+    ((data, options, _),) = agreeing(viewer, [opened_layer(cube)])
     return viewer.add_image(data, **options)
 
 

@@ -16,7 +16,7 @@ from napari_spectrai.runs import prepare_folder_evaluation
 from napari_spectrai.runs.result_table import SCORES, Row, columns_of, read_rows, write_rows
 from napari_spectrai.widgets.dock import message, rows, text
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
-from napari_spectrai.widgets.maps_dock.result_view import RowTable
+from napari_spectrai.widgets.row_table import RowTable
 from napari_spectrai.widgets.saved_table import ask_and_save
 
 _ABOUT = (

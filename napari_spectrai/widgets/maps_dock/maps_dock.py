@@ -27,9 +27,10 @@ from napari_spectrai.widgets.maps_dock.live_view import Inspector, Look
 from napari_spectrai.widgets.maps_dock.map_form import GIVEN, MapForm
 from napari_spectrai.widgets.maps_dock.map_layers import add_maps
 from napari_spectrai.widgets.maps_dock.references import ReferenceChoice
-from napari_spectrai.widgets.maps_dock.result_view import ResultView, RowTable
+from napari_spectrai.widgets.maps_dock.result_view import ResultView
 from napari_spectrai.widgets.maps_dock.work import Cancelled, MapWork
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
+from napari_spectrai.widgets.row_table import RowTable
 from napari_spectrai.widgets.spectra_dock.region_means import Watch
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."

@@ -8,79 +8,18 @@ from typing import Any
 from magicgui.types import FileDialogMode
 from magicgui.widgets import Container, PushButton, show_file_dialog
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
 
 from napari_spectrai.files import ending
 from napari_spectrai.mapping import Maps
 from napari_spectrai.mapping.files import write_curves, write_rows
-from napari_spectrai.mapping.kind import Row
 from napari_spectrai.mapping.references import NAMES
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.figure_dialog import open_figure
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.plot import CYCLE, Plot
+from napari_spectrai.widgets.row_table import RowTable
 
-MOST_ROWS = 8
-"""Rows of the table that are shown at once."""
 MOST_CURVES = 12
-_DIGITS = 4
-_HEAD_MARGIN = 12
-"""Pixels around the words of a head."""
-
-
-class RowTable(Container[Any]):
-    """Rows of plain values; a click on a head sorts."""
-
-    def __init__(self, what: str = "table of the result") -> None:
-        super().__init__(name="table", labels=False)
-        self.margins = (0, 0, 0, 0)
-        table: Any = QTableWidget()
-        self.table = table
-        self.table.setToolTip(f"{what}; a click on a head sorts")
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().setVisible(False)
-        self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
-        self.table.setAccessibleName(what)
-        self.native.layout().addWidget(self.table)
-
-    def show_rows(self, rows: list[Row]) -> None:
-        """Show rows; columns are those of all of them."""
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        self.table.setSortingEnabled(False)
-        self.table.clear()
-        self.table.setRowCount(len(rows))
-        self.table.setColumnCount(len(columns))
-        self.table.setHorizontalHeaderLabels([name.replace("_", " ") for name in columns])
-        for number, row in enumerate(rows):
-            for place, name in enumerate(columns):
-                self.table.setItem(number, place, _item(row.get(name)))
-        self._fit_columns()
-        self.table.setSortingEnabled(True)
-        height = self.table.horizontalHeader().height() + self.table.verticalHeader().defaultSectionSize() * min(len(rows), MOST_ROWS)
-        self.table.setFixedHeight(height + 20)
-
-    def _fit_columns(self) -> None:
-        """Make columns as wide as their contents; heads of several words take several lines."""
-        self.table.resizeColumnsToContents()
-        header = self.table.horizontalHeader()
-        metrics, lines = header.fontMetrics(), 1
-        for place in range(self.table.columnCount()):
-            words = self.table.horizontalHeaderItem(place).text().split()
-            needed = max((metrics.horizontalAdvance(word) for word in words), default=0) + _HEAD_MARGIN
-            self.table.setColumnWidth(place, max(self.table.sizeHintForColumn(place), needed))
-            lines = max(lines, len(words))
-        header.setFixedHeight(lines * metrics.lineSpacing() + 8)
-
-
-def _item(value: Any) -> QTableWidgetItem:
-    item = QTableWidgetItem()
-    if isinstance(value, float):
-        item.setData(Qt.ItemDataRole.DisplayRole, float(f"{value:.{_DIGITS}g}"))
-        item.setToolTip(repr(value))
-    elif value is not None:
-        item.setData(Qt.ItemDataRole.DisplayRole, value)
-    return item
 
 
 class ResultView(Container[Any]):

@@ -10,7 +10,7 @@ from magicgui.widgets import Container, PushButton
 from napari_spectrai.files import ending
 from napari_spectrai.runs.result_table import NAME, Row, columns_of, write_rows
 from napari_spectrai.widgets.dock import message
-from napari_spectrai.widgets.maps_dock.result_view import RowTable
+from napari_spectrai.widgets.row_table import RowTable
 from napari_spectrai.widgets.saved_table import ask_and_save
 
 

@@ -66,7 +66,11 @@ class TrainingView(Container[Any]):
         self._log_fold = FoldBox("Log", [self._log])
         self._log_fold.visible = False
         self.logarithmic = CheckBox(
-            value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="use a logarithmic or a linear axis"
+            value=True,
+            text="Logarithmic",
+            name="logarithmic",
+            visible=False,
+            tooltip="use a logarithmic axis, where all values are positive, or a linear one",
         )
         self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True, counts=True)
         self.preview = Plot(viewer, x="Band number", y=SCALED, height=190, name="preview")
@@ -211,9 +215,10 @@ class TrainingView(Container[Any]):
         numbers = [float(number) for number, _ in known]
         self.curves.titles(x="Candidate", y=f"{self._metric.title}, out of fold")
         self.curves.curve("score", numbers, [one.scores[self._name] for _, one in known], self.curves.accent, width=2, points=True)
-        for end, name in enumerate(("90 % interval, lower end", "upper end")):
-            ends = [one.interval[end] if one.interval else float("nan") for _, one in known]
-            self.curves.curve(name, numbers, ends, CLASSICAL, width=1, dashed=True)
+        ends = [(number, *one.interval) for number, one in known if one.interval]
+        if ends:
+            bars = np.array([[(number, low), (number, high), (np.nan, np.nan)] for number, low, high in ends]).reshape(-1, 2)
+            self.curves.curve("90 % interval", bars[:, 0], bars[:, 1], CLASSICAL, width=2)
         self.candidates.value = "\n".join(
             candidate_line(number, one, self._name) for number, one in enumerate(self._candidates.values(), 1)
         )
