@@ -14,7 +14,7 @@ MOST_ROWS = 8
 """Rows of the table that are shown at once."""
 _DIGITS = 4
 _SMALL, _OF_SMALL = 0.1, 3
-"""Below the first, numbers have so many digits, beside their leading zeros."""
+"""Below the first, numbers have so many digits, not counting leading zeros."""
 _HEAD_MARGIN = 12
 """Pixels around the words of a head."""
 _NARROWEST = 72
@@ -24,12 +24,12 @@ _MOST_WRAPPED = 200
 
 
 class _Table(QTableWidget):
-    """A table that says when it becomes wider or narrower."""
+    """A table that reports when it becomes wider or narrower."""
 
     resized = Signal()
 
     def resizeEvent(self, event: Any) -> None:  # noqa: N802
-        """Tell of another width."""
+        """Report another width."""
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self.resized.emit()
