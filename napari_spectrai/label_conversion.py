@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.labels import UNKNOWN, Labels
+from napari_spectrai.labels import MISSING_NAMES, UNKNOWN, Labels
 from napari_spectrai.layer_axes import Layer, SpectralWarning
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement
@@ -24,7 +24,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     x : Labels, integer array, napari Labels layer, pandas.Series, xarray.DataArray, or a sequence of class names, one per spectrum
         The names of a layer's classes are those in ``metadata["class_names"]`` or the column ``"class"`` of its features. Class names
         (text, also as a Series or Categorical) are numbered from 1, in alphabetical order, or in the order of the categories; missing
-        ones (None, NaN, pandas' NA, empty text) become -1, which is unlabelled for every task.
+        ones (None, NaN, pandas' NA, texts such as "", "NA", "?" and "unlabelled") become -1, which is unlabelled for every task.
     names : mapping of number to name, optional
         The names of numbered classes.
 
@@ -57,7 +57,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     if not array.ndim or not array.size:
         raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
     if array.dtype.kind in "UO":
-        return say_unknown(_named_or_missing(array))
+        return say_unknown(named_or_missing(array))
     return say_unknown(Labels(array, names or {}))
 
 
@@ -72,7 +72,7 @@ def say_unknown(labels: Labels) -> Labels:
     if count:
         name = repr(labels.name) if labels.name else "the labels"
         more = "; so does 0 where 0 means unlabelled" if (labels.data == 0).any() else ""
-        why = "(negative, masked, NaN or empty)"
+        why = "(negative, masked, NaN, empty, or a text such as NA or unlabelled)"
         warnings.warn(f"{count:,} pixels of {name} are missing {why} and count as unlabelled{more}", SpectralWarning, stacklevel=3)
     return labels
 
@@ -104,9 +104,9 @@ def _is_scalar(item: Any) -> bool:
 
 
 def _is_missing(item: Any) -> bool:
-    """Whether a class is missing: None, NaN, pandas' NA or NaT, or an empty text."""
+    """Whether a class is missing: None, NaN, pandas' NA or NaT, or a text that says so, such as an empty one."""
     if isinstance(item, str):
-        return not item.strip()
+        return item.strip() in MISSING_NAMES
     return item is None or type(item).__name__ in ("NAType", "NaTType") or (isinstance(item, float | np.floating) and bool(np.isnan(item)))
 
 
@@ -119,15 +119,18 @@ def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
 
 
 def _categorical(x: Any) -> Labels:
-    """Return the labels of a pandas Series or Categorical, numbered from 1 in the order of its categories."""
+    """Return the labels of a pandas Series or Categorical, numbered from 1 in the order of its categories, unless these are numbers."""
     category = getattr(x, "cat", x)
-    codes = np.asarray(category.codes).astype(np.int64)
-    data = np.where(codes < 0, UNKNOWN, codes + 1)
-    names = {number: str(name) for number, name in enumerate(category.categories, 1)}
-    return say_unknown(Labels(data, names, name=str(getattr(x, "name", "") or "")))
+    codes, name = np.asarray(category.codes).astype(np.int64), str(getattr(x, "name", "") or "")
+    if len(category.categories) and category.categories.dtype.kind in "iuf":
+        numbers = np.asarray(category.categories, np.float64)
+        return say_unknown(Labels(np.where(codes < 0, np.nan, numbers[codes]), name=name))
+    names = {number: str(name) for number, name in enumerate(category.categories, 1) if not _is_missing(name)}
+    data = np.where(np.isin(codes + 1, [*names]), codes + 1, UNKNOWN)
+    return say_unknown(Labels(data, names, name=name))
 
 
-def _named_or_missing(array: npt.NDArray[Any]) -> Labels:
+def named_or_missing(array: npt.NDArray[Any]) -> Labels:
     """Return labels for an array of class names or numbers, in which `_is_missing` entries are unlabelled."""
     flat = array.ravel()
     known = np.array([not _is_missing(item) for item in flat])

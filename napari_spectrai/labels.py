@@ -23,6 +23,8 @@ LARGEST_CLASS = 2**31 - 2
 """Largest number of a class; files use those above it, such as 4294967295, where there are no data."""
 SHOWN_CLASSES = 20
 """Largest number of classes that a notebook lists."""
+_ROUNDING = 1e-5
+"""Deviation from a whole number, relative to it, that is due to arithmetic in float32."""
 LOOSE = 2.5
 """How often the boxes around objects may cover the pixels that these fill: a disc fills 0.79 of its own, an oblique ellipse half."""
 
@@ -38,6 +40,16 @@ class Class:
     colour: Colour | None = None
 
 
+FAR = 4
+"""How many times the largest gap between the other numbers a number lies above them that looks like a marker of missing data."""
+MARKERS = (99, 127, 254, 255, 999, 9999, 32767, 65534, 65535, 99999, 999999, 2147483646)
+"""Numbers that files use where there are no data, most of them the largest of a type of numbers."""
+_UNLABELLED = ("unlabelled", "unlabeled", "unclassified")
+MISSING_NAMES = frozenset(
+    ["", "?", "NA", "na", "<NA>", "N/A", "n/a", "#N/A", "#NA", "NaN", "nan", "NAN", "NaT", "None", "NULL", "null"]
+    + [written for word in _UNLABELLED for written in (word, word.capitalize(), word.upper())]
+)
+"""Texts that stand where a spectrum has no class; Na is sodium."""
 UNKNOWN = -1
 """The number that means unlabelled in every label image."""
 NO_DATA = "no data"
@@ -100,9 +112,9 @@ class Labels:
         if data.dtype.kind == "f":  # MATLAB's numbers
             data = np.where(np.isnan(data), UNKNOWN, data)
             whole = np.round(data)
-            if not np.array_equal(whole, data) or not np.isfinite(data).all():
-                bad = data[~np.isclose(whole, data)] if np.isfinite(data).all() else data[~np.isfinite(data)]
-                raise ValueError(f"labels are whole numbers, one per class, and these hold {bad.flat[0]:g}; choose a label image")
+            far = ~np.isclose(whole, data, rtol=_ROUNDING, atol=_ROUNDING) | np.isinf(data)
+            if far.any():
+                raise ValueError(f"labels are whole numbers, one per class, and these hold {data[far].flat[0]:g}; choose a label image")
             data = _with_numbers_of_classes(whole).astype(np.int64)
         if data.dtype.kind not in "iu":
             raise ValueError(f"labels are whole numbers, one per class, not {data.dtype}; name the classes with a list of texts")
@@ -211,6 +223,31 @@ class Labels:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001 (NumPy's protocol)
         return np.array(self.data, dtype=dtype, copy=copy)
+
+
+def marker_among(classes: Sequence[Class], verb: str) -> str:
+    """Return a sentence on the class whose number looks like a marker of missing data; empty if none does.
+
+    Such a number is one of those that are usual for that (`MARKERS`, such as 255), has no name, and lies far above all other classes.
+
+    Parameters
+    ----------
+    classes : sequence of Class
+        In ascending order of their numbers.
+    verb : str
+        What is done with classes, such as ``"learnt"``.
+    """
+    values = [one.value for one in classes]
+    if len(values) < 2 or values[-1] not in MARKERS or classes[-1].name != f"class {values[-1]}":
+        return ""
+    gaps = np.diff([0, *values])
+    if gaps[-1] <= FAR * max(1, gaps[:-1].max()):
+        return ""
+    last = values[-1]
+    return (
+        f"{last} is {verb} as a class like the others, {in_short([str(value) for value in values[:-1]])}; often it marks pixels without a "
+        f"class. If it does, set them to -1: labels = labels.astype(int); labels[labels == {last}] = -1. If it is a class, name it."
+    )
 
 
 def in_short(names: Sequence[str], most: int = 6) -> str:

@@ -86,7 +86,7 @@ def test_matlab_and_hdf5_by_name(tmp_path):
 
 
 def test_pictures_in_colours_and_broken_files_are_refused(tmp_path):
-    Image.new("RGB", (4, 4)).save(tmp_path / "c.png")
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "c.png")
     with pytest.raises(UnreadableError, match="a picture in colours"):
         read_labels(tmp_path / "c.png")
     (tmp_path / "d.npy").write_bytes(b"\x93NUMPY\x01")
@@ -229,7 +229,7 @@ def test_labels_take_a_shape_that_differs_by_dimensions_of_length_one():
     ("data", "remedy"),
     [
         (np.zeros((3, 6, 7), int), "such as labels[0]"),
-        (np.zeros((6, 7, 3), int), "labels.argmax(-1)"),
+        (np.zeros((6, 7, 3), int), "labels.argmax(-1) + 1"),
         (np.zeros((7, 6), int), "give labels.T"),
         (np.zeros((3, 4), int), "crop or resample one of them"),
     ],
@@ -316,7 +316,8 @@ def test_the_table_of_a_prediction_is_read_as_its_labels(tmp_path):
     ("text", "words"),
     [
         ("a,b\n1.5,2\n3,4\n", "could all be the classes, or none"),
-        ("y,x,class\n0,0,a\n0,2,b\n", "are not the pixels of an image of 1 × 3"),
+        ("y,x,class\n0,0,a\n3,5,b\n7,6,a\n", "are not the pixels of an image, one line for each; list all its pixels"),
+        ("y,x,class\n0,0,1\n1,3,2\n5,5,1\n", "or give the classes of single places as points"),
         ("class,n\na,1\nb\n", "its line 3 holds 1 values and its first 2"),
         ("\n", "it is empty"),
     ],

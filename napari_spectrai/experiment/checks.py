@@ -10,6 +10,7 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.document import Experiment
+from napari_spectrai.experiment.label_shapes import resized
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import fits_images, means_of_images, without_truth
 from napari_spectrai.labels import UNKNOWN, Labels
@@ -269,24 +270,9 @@ def _labels(experiment: Experiment, cube: Cube, truth: Labels) -> list[Problem]:
         Problem(
             "truth",
             f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
-            f"they must have the same size{_resized(truth.shape, spatial)}",
+            f"they must have the same size{resized(truth.shape, spatial)}",
         )
     ]
-
-
-def _resized(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """Return how labels of another shape become those of an image; empty if it is not known."""
-    if shape[: len(wanted)] == wanted:
-        return "; give one number for each pixel: labels.argmax(-1) of one mask a class, or one plane of colours, labels[..., 0]"
-    if shape[-len(wanted) :] == wanted:
-        return "; give the plane that belongs to the input, such as labels[0]"
-    if shape == wanted[::-1]:
-        return "; their rows and columns seem exchanged: give labels.T"
-    if len(wanted) == 1:
-        return "; give one label for each spectrum, in their order"
-    if len(shape) == len(wanted):
-        return "; crop or resample one of them, or set their pixel sizes and positions (scale and translate of layers)"
-    return ""
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

@@ -16,7 +16,8 @@ from napari_spectrai.io.found import RawArray, affordable, warn
 ORDER = ("time", "z", "y", "x")
 """The dimensions given by coordinates, the slowest first."""
 _LENGTHS = ("um", "mm", "nm", "m")
-_LEAST_FILLED = 0.5
+FILLED = 0.5
+"""Least share of the places of a grid that hold something."""
 
 FloatTable = npt.NDArray[np.float64]
 
@@ -95,7 +96,7 @@ def _grid(known: Mapping[str, FloatTable], varying: list[str]) -> tuple[npt.NDAr
     """Return the place of each spectrum on a grid, its shape and its steps; None if the coordinates form none."""
     numbers, sizes = zip(*(steps(known[name]) for name in varying), strict=True)
     shape = tuple(int(number.max()) + 1 for number in numbers)
-    if math.prod(shape) > len(numbers[0]) / _LEAST_FILLED:
+    if math.prod(shape) > len(numbers[0]) / FILLED:
         return None
     place = np.ravel_multi_index(numbers, shape)
     return (place, shape, sizes) if np.unique(place).size == len(place) else None

@@ -22,10 +22,11 @@ from napari_spectrai.io.found import SeveralArraysError, UnreadableError, afford
 from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.label_choice import chosen, images_of_labels
+from napari_spectrai.io.label_values import grey, picture, texts, without
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import text
 from napari_spectrai.io.quiet import quietly
-from napari_spectrai.label_conversion import say_unknown
+from napari_spectrai.label_conversion import named_or_missing, say_unknown
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.parsing import parse_json, refuse_special
@@ -33,7 +34,6 @@ from napari_spectrai.spec import listed
 
 PICTURES = (".png", ".bmp", ".gif")
 """Suffixes of pictures, which hold labels or nothing that is read here."""
-_FORMATS = ("PNG", "BMP", "GIF")
 _LONGEST_TEXT = 2**19
 """Characters of a text in a ``.png``; readers refuse texts of more than a megabyte."""
 _NOTE = "napari-spectrai labels"
@@ -71,8 +71,11 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
         raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(known, suffix)}")
     try:
         with noting() as notes, quietly():
-            data, names = _picture(path) if suffix in PICTURES else _array(path, dataset)
+            data, names = (picture(path), _names(path)) if suffix in PICTURES else _array(path, dataset)
             colours = _colours(path) if holds_labels(path) else {}
+            if data.dtype.kind in "USO":  # class names
+                named = named_or_missing(texts(data))
+                data, names = named.data, named.names
             labels = Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
     except SeveralArraysError as error:
         raise SeveralArraysError(f"{path}: {error}") from error
@@ -116,8 +119,8 @@ def _note(path: Path) -> dict[str, Any]:
         with opened(path) as tiff:
             found = next((kept[_NOTE] for kept in tiff.shaped_metadata or () if _NOTE in kept), None)
     elif suffix == ".png" and path.is_file():
-        with Image.open(path, formats=["PNG"]) as picture:
-            stored = getattr(picture, "text", {}).get(_NOTE)
+        with Image.open(path, formats=["PNG"]) as opened_picture:
+            stored = getattr(opened_picture, "text", {}).get(_NOTE)
         found = None if stored is None else parse_json(str(stored), path.name)
     elif suffix == ".hdr" and path.is_file():
         from napari_spectrai.io.envi_classes import notes_of
@@ -152,28 +155,17 @@ def _of_archive(path: Path) -> dict[str, Any]:
         return dict(json.loads(str(archive["metadata"]))) if "metadata" in archive.files else {}
 
 
-def _picture(path: Path) -> tuple[Any, dict[int, str]]:
-    with Image.open(path, formats=_FORMATS) as picture:  # of no others, some of which start programs
-        affordable((picture.height, picture.width, len(picture.getbands())), np.uint32)
-        if picture.mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
-            raise UnreadableError(
-                f"{path}: a picture in colours ({picture.mode}) holds no class numbers; save it as a grey or indexed image"
-            )
-        data = np.array(picture)
-    return data, _names(path)
-
-
 def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        from napari_spectrai.io.tiff import opened
+        from napari_spectrai.io.tiff import missing_value, opened
 
         with opened(path) as tiff:  # no other files, as an OME-TIFF may name
             affordable(tiff.series[0].shape, tiff.series[0].dtype)
-            data = tiff.asarray(series=0)
+            data, missing = tiff.asarray(series=0), missing_value(tiff.series[0])
         if data.ndim > 2 and data.shape[-1] in (3, 4):
-            raise UnreadableError(f"{path}: a picture in colours holds no class numbers; save it as a grey image")
-        return data, _names(path)
+            data = grey(data, path, "RGB" if data.shape[-1] == 3 else "RGBA")
+        return without(data, missing), _names(path)
     if suffix in (".hdr", ".mat", *class_table.SUFFIXES):
         return _envi(path) if suffix == ".hdr" else (_matlab if suffix == ".mat" else class_table.read)(path, dataset)
     if suffix == ".npy":
@@ -200,7 +192,7 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         affordable(array.shape, array.dtype)
         refuse_unsafe(array)
         kept = dict(array.attrs).get("class_names", {})
-        return np.asarray(array[...]), {int(value): str(text) for value, text in kept.items()}
+        return without(np.asarray(array[...]), dict(array.attrs).get("_FillValue")), {int(value): str(text) for value, text in kept.items()}
 
     with open_hdf5(path) as file:
         own = datasets(file)  # no data of other files
@@ -208,7 +200,9 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         labels = own[name]
         affordable(labels.shape, labels.dtype)
         names = json.loads(text(labels.attrs.get("class_names", "{}")))
-        return labels[()], {int(value): str(word) for value, word in names.items()}
+        return without(labels[()], labels.attrs.get("_FillValue", labels.attrs.get("missing_value"))), {
+            int(value): str(word) for value, word in names.items()
+        }
 
 
 def _envi(path: Path) -> tuple[Any, dict[int, str]]:

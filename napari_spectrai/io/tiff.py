@@ -108,7 +108,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         place = place if named is None else named
         axis, size, unit = axis_and_size(path, file, series, data.shape, place)
         metadata = _planes(axes, place, steps_of(file))
-        missing, bands = _missing(series), TiffBands()
+        missing, bands = missing_value(series), TiffBands()
         if not (file.is_lsm or file.is_imagej):
             bands = tiff_bands(path, _gdal(series), data.shape[place])
             axis = bands.axis or _next_to_values(path, series, data.shape[place])
@@ -164,7 +164,7 @@ def _part(path: Path, number: int, key: Any) -> Any:
         return array[key]
 
 
-def _missing(series: tifffile.TiffPageSeries) -> float | None:
+def missing_value(series: tifffile.TiffPageSeries) -> float | None:
     """Return the value that means "not measured" in a GeoTIFF (GDAL's tag), if it names one."""
     tag = series.keyframe.tags.get(_GDAL_NODATA)
     try:

@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.label_conversion import as_labels
-from napari_spectrai.labels import Labels
+from napari_spectrai.labels import Class, Labels, marker_among
 from napari_spectrai.learn.evaluation import score_intervals
 from napari_spectrai.learn.evaluation.confusion import Agreement, classes_of, labelled, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
@@ -85,7 +85,8 @@ class ComparedLabels:
     @property
     def scored(self) -> npt.NDArray[np.bool_]:
         """Which pixels are scored."""
-        return labelled(self.truth) if self.held is None else labelled(self.truth) & self.held.mask
+        known = labelled(self.truth, [one for name, one in self.predicted.items() if self.roles[name] == "result"])
+        return known if self.held is None else known & self.held.mask
 
 
 def compare_labels(
@@ -122,6 +123,7 @@ def scored_classes(
     names = dict(zip(agreed.values, agreed.names, strict=True))
     notes += [] if options.match else _otherwise_named(compared.predicted, roles, compared.truth, names)
     mine = [name for name, role in roles.items() if role == "result"]
+    notes += filter(None, [marker_among([Class(value, name) for value, name in names.items()], "scored")])
     notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
     return Evaluation(
         spec.kind, rows, roles, shape=list(compared.truth.shape), values=agreed.values, classes=agreed.names, notes=notes,

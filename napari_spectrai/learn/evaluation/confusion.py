@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.labels import UNKNOWN, Labels
+from napari_spectrai.labels import MISSING_NAMES, NO_DATA, UNKNOWN, Labels
 from napari_spectrai.learn.scoring import metrics
 
 Mask = npt.NDArray[np.bool_]
@@ -88,9 +88,14 @@ def classes_of(results: Mapping[str, Labels], known: Labels, where: Mask, names:
     return Classes(values, [_name(int(value), sides) for value in values])
 
 
-def labelled(known: Labels) -> Mask:
-    """Return where the truth is known: where it is neither 0 nor -1; of a set of spectra whose 0 has no name, where it is not -1."""
+def labelled(known: Labels, results: Sequence[Labels] = ()) -> Mask:
+    """Return where the truth is known: where it is not -1, nor 0 unless that is a class.
+
+    0 is a class where a result says so by naming it, and in a set of spectra where it has no name.
+    """
     given: Mask = known.data != UNKNOWN
+    if any(result.names.get(0, NO_DATA) not in (NO_DATA, *MISSING_NAMES) for result in results):
+        return given
     return given & (known.data != 0) if known.data.ndim > 1 or 0 in known.names else given
 
 

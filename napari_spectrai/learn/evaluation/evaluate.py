@@ -53,8 +53,8 @@ def evaluate(
         applied to `source` and makes the row ``"network"``. Steps of its preparation that are not undone in its results (baselines,
         crops, derivatives) are then applied to truth and raw data, too.
     truth : Cube, array or napari layer; for classes labels, points or shapes
-        Pixels of an image whose label is 0 are not scored; of a set of spectra, 0 is a class, too. A super-resolution model trained on
-        degraded images takes the sharp image as the truth, without a source.
+        Pixels of an image whose label is 0 are not scored, unless a result names 0 as a class; of a set of spectra, 0 is a class, too.
+        A super-resolution model trained on degraded images takes the sharp image as the truth, without a source.
     task : str, optional
         The task whose metrics are computed: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of
         classes accuracies, kappa, F1, mIoU, and those of each class. Default: the model's; else ``"segmentation"`` where results or truth
