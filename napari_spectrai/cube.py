@@ -106,7 +106,8 @@ class Cube:
         if 0 in data.shape:
             raise ValueError(f"a cube of shape {data.shape} holds no values")
         if data.dtype.kind not in "fiub":
-            raise ValueError(f"a cube holds real numbers, not {data.dtype}; convert it first (e.g. its real part)")
+            remedy = "take one of its fields" if data.dtype.names else "convert it first (e.g. its real part)"
+            raise ValueError(f"a cube holds real numbers, not {data.dtype}; {remedy}")
         axis = as_axis(self.axis, int(data.shape[-1]))
         if data.shape[-1] != len(axis):
             raise ValueError(

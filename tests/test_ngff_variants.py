@@ -158,9 +158,30 @@ def test_positions_that_are_lost_are_mentioned(transformation, words, tmp_path):
         assert read(path).axis.unit == ""
 
 
-def test_dimensions_that_are_exchanged_are_refused(tmp_path):
-    with pytest.raises(UnreadableError, match="exchanged by a transformation"):
-        read(sixth(tmp_path / "a.ome.zarr", {"type": "mapAxis", "mapAxis": [0, 2, 1]}))
+@pytest.mark.parametrize("order", [[0, 1, 2], [0, 2, 1], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
+@pytest.mark.parametrize("way", ["mapAxis", "byDimension"])
+def test_dimensions_that_are_exchanged_are_read_in_the_order_of_the_axes(order, way, tmp_path):
+    """Axis number i is dimension ``order[i]`` of the array."""
+    moved = {"type": "mapAxis", "mapAxis": order}
+    if way == "byDimension":
+        names = [axis["name"] for axis in (BANDS, *SIDES)]
+        parts = zip(order, names, strict=True)
+        moved = {"type": way, "transformations": [
+            {"type": "identity", "input_axes": [f"dim_{number}"], "output_axes": [name]} for number, name in parts
+        ]}  # fmt: skip
+    axes = {"coordinateSystems": [{"name": "physical", "axes": [BANDS, *SIDES]}]}
+    steps = {"type": "sequence", "output": "physical", "transformations": [moved, *placed([STEP, 0.5, 0.25], [400, 0, 0])]}
+    described = {"multiscales": [axes | {"datasets": [level(steps)]}]}
+    cube = read(store(tmp_path / "a.ome.zarr", {"0": FIRST.transpose(np.argsort(order))}, {"": described}, "0.6"))
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("nm", (0.5, 0.25), "um")
+
+
+@pytest.mark.parametrize("order", [[0, 1], [0, 0, 1], [0, 1, 3], ["x", "y", "z"]])
+def test_an_order_that_is_none_is_refused(order, tmp_path):
+    with pytest.raises(UnreadableError, match=r"its transformation mapAxis .* is no order of 3 dimensions; it is damaged"):
+        read(sixth(tmp_path / "a.ome.zarr", {"type": "mapAxis", "mapAxis": order}))
 
 
 # ------------------------------------------------------------------ stores of several images

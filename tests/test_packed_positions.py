@@ -75,3 +75,46 @@ def test_groups_of_axes_may_list_their_positions(name, tmp_path):
     cube = read(tmp_path / name)
     np.testing.assert_allclose(cube.axis.values, listed)
     assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("nm", (0.5, 0.25), "um")
+
+
+def named(path, dimensions, *, coordinates=()):
+    """An array with names of its dimensions, and positions along some, in netCDF 3, Zarr or HDF5."""
+    data = np.arange(7 * 5 * 7.0, dtype="f4").reshape(7, 5, 7)
+    lines = {name: np.arange(length) * 0.5 for name, length in zip(dimensions, data.shape, strict=True) if name in coordinates}
+    if path.suffix == ".nc":
+        with netcdf_file(path, "w") as file:
+            for name, length in zip(dimensions, data.shape, strict=True):
+                file.createDimension(name, length)
+            file.createVariable("cube", "f4", dimensions)[:] = data
+            for name, values in lines.items():
+                file.createVariable(name, "f8", (name,))[:] = values
+    elif path.suffix == ".zarr":
+        root = zarr.open_group(str(path), mode="w")
+        root.create_array("cube", data=data, dimension_names=dimensions)
+        for name, values in lines.items():
+            root.create_array(name, data=values, dimension_names=[name])
+    else:
+        with h5py.File(path, "w") as file:
+            file["cube"] = data
+            for number, name in enumerate(dimensions):
+                file["cube"].dims[number].label = name
+            for name, values in lines.items():
+                file[name] = values
+                file[name].make_scale(name)
+                file["cube"].dims[dimensions.index(name)].attach_scale(file[name])
+    return data
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".h5"])
+@pytest.mark.parametrize("coordinates", [False, True])
+@pytest.mark.parametrize(
+    ("dimensions", "place"),
+    [(("band", "y", "x"), 0), (("y", "band", "x"), 1), (("y", "x", "band"), 2), (("channel", "lat", "lon"), 0), (("k", "row", "col"), 0),
+     (("lambda", "time", "x"), 0), (("time", "y", "feature"), 2), (("dim_0", "northing", "easting"), 0), (("bands", "i", "j"), 0)],
+)  # fmt: skip
+def test_names_of_dimensions_say_which_holds_the_bands(dimensions, place, coordinates, suffix, tmp_path):
+    places = [name for number, name in enumerate(dimensions) if number != place] if coordinates else ()
+    data = named(tmp_path / f"a{suffix}", dimensions, coordinates=places)
+    cube = read(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(np.asarray(cube.data), np.moveaxis(data, place, -1))
+    assert cube.axis.unit == ""

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.container import choose, find_axis, of_two_columns, plainly_last
+from napari_spectrai.io.container import choose, find_axis, kind_of, of_two_columns, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
+from napari_spectrai.io.unfolded import folded, sides_of
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes", "map_layer")
 """Metadata that are kept in all formats written here (*prediction* and *map_layer*, how the window made and showed it, not in ENVI)."""
@@ -68,53 +69,92 @@ def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def members_of(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Return shape and type of the arrays of a ``.npz``, from their headers alone."""
     with zipfile.ZipFile(path) as archive:
-        found = {}
+        found: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         for item in archive.infolist():
             if item.filename.endswith(".npy"):
+                name = item.filename.removesuffix(".npy")
                 with archive.open(item) as file:
-                    found[item.filename.removesuffix(".npy")] = _shape(file)
+                    shape, dtype = _shape(file)
+                found |= fields_of(f"{name}/", shape, dtype) if dtype.names else {name: (shape, dtype)}
         return found
+
+
+def fields_of(prefix: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of each field of a structured array."""
+    inner = {field: dtype[field] for field in dtype.names or ()}
+    return {f"{prefix}{field}": ((*shape, *kind.shape), kind.base) for field, kind in inner.items()}
+
+
+def _of_fields(path: Path, fields: Mapping[str, Any], name: str) -> RawArray:
+    """Return one field of a structured array, with the positions that another holds."""
+    lists = {field: values for field, values in fields.items() if field != name and values.dtype.kind in "fiu" and values.ndim == 1}
+    axis, place = find_axis(lists, fields[name].shape, path=path, main=name)
+    return RawArray(
+        fields[name], spectral=-1 if place is None else place, sure=place is not None or plainly_last(fields[name]), axis=axis, dataset=name
+    )
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the arrays and their shapes."""
     if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
-            return {"data": _shape(file)[0]}
+            shape, dtype = _shape(file)
+        return {field: one[0] for field, one in fields_of("", shape, dtype).items()} if dtype.names else {"data": shape}
     return {name: shape for name, (shape, _) in members_of(path).items()}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read a ``.npy`` as a memory map (its axis from ``NAME.npy.json`` if there is one), or a ``.npz``."""
-    if path.suffix.lower() == ".npy":
-        choose(inspect(path), dataset)
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
-        sidecar = path.with_name(path.name + ".json")
-        header = json.loads(sidecar.read_text("utf-8")) if sidecar.exists() else {}
-        if header and tuple(header.get("shape", data.shape)) != data.shape:
-            warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
-            header = {}
-        if not header and (pair := of_two_columns(path, data)) is not None:
-            return pair
-        if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
-            return from_header(data, header, spectral=0)
-        return from_header(data, header, sure=bool(header) or plainly_last(data))
+    return _array(path, dataset) if path.suffix.lower() == ".npy" else _archive(path, dataset)
+
+
+def _array(path: Path, dataset: str | None) -> RawArray:
+    name = choose(inspect(path), dataset)
+    data = np.load(path, mmap_mode="r", allow_pickle=False)
+    if data.dtype.names is not None:
+        return _of_fields(path, {field: data[field] for field in fields_of("", data.shape, data.dtype)}, name)
+    sidecar = path.with_name(path.name + ".json")
+    header = json.loads(sidecar.read_text("utf-8")) if sidecar.exists() else {}
+    if header and tuple(header.get("shape", data.shape)) != data.shape:
+        warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
+        header = {}
+    if not header and (pair := of_two_columns(path, data)) is not None:
+        return pair
+    if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
+        return from_header(data, header, spectral=0)
+    return from_header(data, header, sure=bool(header) or plainly_last(data))
+
+
+def _archive(path: Path, dataset: str | None) -> RawArray:
     members = members_of(path)
-    name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
+    others = {n: kind_of(dtype) for n, (_, dtype) in members.items() if dtype.kind in "cV"}
+    name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path, unread=others)
     affordable(*members[name])
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        data = archive[name]
+        data = member(archive, name)
         if "header" in members and members["header"][1].kind == "U":
             return from_header(data, json.loads(str(archive["header"])), dataset=name)
         thin = {n for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) == max(shape, default=0)}
-        lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
+        lists = {n: member(archive, n) for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
         words = {n: str(np.ravel(archive[n])[0]) for n, (shape, dtype) in members.items() if dtype.kind == "U" and math.prod(shape) == 1}
+        numbers = {n: member(archive, n) for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) <= 2}
+    sides = sides_of(numbers, data.shape)
+    if sides is not None:
+        lists = {n: values for n, values in lists.items() if np.size(values) == data.shape[sides.bands(data.shape)]}
     axis, place = find_axis(lists, data.shape, _units(lists, words), path=path, main=name)
+    if sides is not None:
+        return replace(folded(path, data, sides, axis), dataset=name)
     if axis is None and (pair := of_two_columns(path, data)) is not None:
         return replace(pair, dataset=name)
     size, unit = _spacing(lists, data.shape)
     sure = place is not None or plainly_last(data)
     return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)
+
+
+def member(archive: Any, name: str) -> Any:
+    """Return an array of an archive, or the field of one."""
+    whole, _, field = name.rpartition("/")
+    return archive[whole][field] if name not in archive and whole in archive else archive[name]
 
 
 def _units(lists: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, str]:

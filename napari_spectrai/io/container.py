@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +96,18 @@ def is_excluded(name: str) -> bool:
     return _NO_AXIS.search(name.rpartition("/")[2].casefold()) is not None
 
 
-def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path | None = None, *, main: str | None = None) -> str:
+def choose(
+    arrays: Mapping[str, tuple[int, ...]],
+    dataset: str | None,
+    path: Path | None = None,
+    *,
+    main: str | None = None,
+    unread: Mapping[str, str] | None = None,
+) -> str:
     """Return the name of the array that is the cube: the one asked for, the only one, `main`, or the plainly main one.
 
-    `main` is the one that the file itself puts first. Where there are others like the one that is returned, a warning lists them.
+    `main` is the one that the file itself puts first; `unread` names arrays whose values are no real numbers, with their types. Where there
+    are others like the one that is returned, a warning lists them.
 
     Raises
     ------
@@ -110,7 +118,11 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
     """
     shown = [f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()]
     contents = ", ".join([*shown[:20], *([f"and {len(shown) - 20} more"] if len(shown) > 20 else [])]) or "nothing"
+    unknown = [f"{name} ({kind})" for name, kind in (unread or {}).items()]
+    left = f", and of other types {listed_some(unknown)}; save their parts or fields as arrays" if unknown else ""
     if dataset is not None:
+        if dataset not in arrays and dataset in (unread or {}):
+            raise ValueError(f"its array {dataset!r} holds values of the type {(unread or {})[dataset]}, and a cube holds real numbers")
         if dataset not in arrays:
             raise ValueError(f"there is no array {dataset!r} in it; it holds {contents}")
         return dataset
@@ -121,7 +133,7 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
         lines = [name for name in lines if short_name(name) == "y"] if {short_name(name) for name in lines} == {"x", "y"} else lines
         candidates = lines if len(lines) == 1 else [name for name, shape in arrays.items() if len(shape) >= 2]
     if not candidates:
-        raise ValueError(f"it holds no array of spectra (two or more dimensions, or one spectrum alone); it holds {contents}")
+        raise ValueError(f"it holds no array of spectra (two or more dimensions, or one spectrum alone); it holds {contents}{left}")
     most = max(len(arrays[name]) for name in candidates)
     deepest = [name for name in candidates if len(arrays[name]) == most]
     named = [name for name in deepest if name.rpartition("/")[2].lower() in _MAIN_NAMES]
@@ -134,6 +146,18 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
     if len(others) > 1 and path is not None and len(named) == 1:
         warn(path, f"it holds several arrays ({contents}); {named[0]!r} is read. Choose another {where('dataset')}")
     return (named or deepest)[0]
+
+
+def listed_some(words: Sequence[str], most: int = 8) -> str:
+    """Return words with commas between them, the first of many."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
+def kind_of(dtype: np.dtype[Any]) -> str:
+    """Return what values of a type that is not read are, in words: a table with its fields, or the type."""
+    if dtype.names:
+        return f"a table of {listed_some(list(dtype.names))}"
+    return str(dtype) if dtype.subdtype is None else f"lists of {dtype.subdtype[0]}"
 
 
 def of_two_columns(path: Path, data: Any) -> RawArray | None:
@@ -200,6 +224,7 @@ def find_axis(
     if not fitting and (other := _other_axis(arrays, shape, units or {})):
         fitting = [((0, 0, 0), other, np.asarray(arrays[other]).ravel())]
     if not fitting:
+        _mention(path, arrays, shape)
         return None, None
     rank, name, flat = min(fitting, key=lambda found: found[0])
     alike = [one for one in fitting if one[0] == rank and quantity_of(one[1]) == quantity_of(name) and one[2].size == flat.size]
@@ -211,9 +236,21 @@ def find_axis(
     return of_values(path, flat, unit, short), len(shape) - 1 - shape[::-1].index(flat.size)
 
 
+def _mention(path: Path, arrays: Mapping[str, Any], shape: tuple[int, ...]) -> None:
+    """Mention the list that is as long as the last dimension alone, and is called x or lacks numbers."""
+    for name, values in arrays.items():
+        if np.size(values) != shape[-1] or shape[-1] < _LEAST_BANDS or shape.count(shape[-1]) > 1 or is_answered("axis"):
+            continue
+        flat = np.asarray(values).ravel()
+        if is_axis(name) and flat.dtype.kind == "f" and not np.isfinite(flat).all():
+            warn(path, f"its {name!r} is not all numbers; the bands are numbered; {give('axis')}")
+        elif short_name(name) == "x" and len(shape) > 1 and flat.dtype.kind in "fiu":
+            warn(path, f"it holds {name!r}, as long as it has bands, which is not taken for their positions; if it is {give('axis')}")
+
+
 def _across(arrays: Mapping[str, Any], shape: tuple[int, ...]) -> str:
-    """Return the name of the array that is called x next to a single spectrum called y, or ``""``."""
-    known = [name for name, values in arrays.items() if short_name(name) == "x" and np.size(values) == math.prod(shape) == max(shape)]
+    """Return the name of the array that is called x next to spectra called y, or ``""``."""
+    known = [name for name, values in arrays.items() if short_name(name) == "x" and np.size(values) in shape and len(shape) <= 2]
     return known[0] if len(known) == 1 else ""
 
 

@@ -21,6 +21,12 @@ _TIMES = {word: unit for unit, words in {"s": "s sec second seconds", "ms": "ms"
           for word in words.split()}  # fmt: skip
 _TITLES = {"z": "z", "depth": "z", "height": "z", "time": "time", "t": "time", "x": "x", "y": "y"}
 _STAGE = re.compile(r"(^|[_ .-])[sxyz]?[xyz]($|[_ .-])|sample|stage|position|row|column|pixel|time")
+_LEAST_PLACES = 2
+_BANDS = re.compile(r"(spectral|band|channel|lambda|feature|freq(uency)?|shift|wave|wn|wl|c)(s|_?(axis|dim|index|number|id|names?))?")
+_PLACES = re.compile(
+    r"[a-z]?[xyzt]|[xyz]_?(pos|coord|pixel|axis|dim)?s?|time|date|lat(itude)?|lon(gitude)?|rows?|col(umn)?s?|lines?|samples?|height|width|depth"
+    r"|(north|east)ing|(along|cross|down)_?track|scans?|pixels?(_?[xy])?|spatial_?[xyz]?|points?|spectra|spectrum|frames?|n(rows|cols|lines)"
+)
 _CERTAIN = ("1/cm", "eV", "m/z")
 
 
@@ -46,8 +52,13 @@ def of_coordinates(
     own = {number: np.ravel(coordinates[called]) for number, called in enumerate(dimensions) if called in coordinates}
     lines = {number: values for number, values in own.items() if values.size == shape[number] and values.dtype.kind in "fiu"}
     axes = [called if number in lines else "" for number, called in enumerate(dimensions)]
-    place = spectral(axes, units, words)
-    if place is None:
+    place, named = spectral(axes, units, words), by_names(dimensions)
+    if place is None and named is not None:
+        place = named
+        taken = {called for number, called in enumerate(dimensions) if number != place}
+        fitting = {called: values for called, values in coordinates.items() if np.size(values) == shape[place] and called not in taken}
+        axis = find_axis(fitting, (1, shape[place]), units, path=path, main=name)[0]
+    elif place is None:
         axis, place = find_axis(coordinates, shape, units, path=path, main=name)
     else:
         short = axes[place].rpartition("/")[2]
@@ -55,15 +66,27 @@ def of_coordinates(
         title = said if not quantity_of(short) and quantity_of(said) else short
         unit = units.get(axes[place], "") or (said if unit_of(said) is not None else "")
         axis = of_values(path, lines[place].astype(np.float64), unit, title)
-    named = [number for number, called in enumerate(dimensions) if quantity_of(called.rpartition("/")[2])]
-    if place is None and len(named) == 1:
-        place = named[0]
     sure = place is not None or plainly_last(data)
     last = len(shape) - 1 if place is None else place
     where = placement(list(axes), last, units, lines, shape)
     return RawArray(
         data, spectral=last, sure=sure, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, metadata=dict(where.metadata)
     )
+
+
+def is_place(name: str) -> bool:
+    """Whether a dimension is called as places of pixels and times are."""
+    return _PLACES.fullmatch(name.rpartition("/")[2].casefold()) is not None
+
+
+def by_names(dimensions: Sequence[str]) -> int | None:
+    """Return the only dimension that is called as bands are, else the only one that is not called as places and times are."""
+    names = [called.rpartition("/")[2].casefold() for called in dimensions]
+    bands = [number for number, called in enumerate(names) if quantity_of(called) and not is_excluded(called)]
+    bands = bands or [number for number, called in enumerate(names) if _BANDS.fullmatch(called)]
+    others = [number for number, called in enumerate(names) if not is_place(called)]
+    bands = bands or (others if len(names) - len(others) >= _LEAST_PLACES else [])
+    return bands[0] if len(bands) == 1 else None
 
 
 def spectral(axes: Sequence[str], units: Mapping[str, str], words: Mapping[str, str] | None = None) -> int | None:

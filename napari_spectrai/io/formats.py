@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -38,6 +39,7 @@ FORMATS = (
     Format("netCDF", (".nc", ".nc4", ".cdf"), "netcdf"),
     Format("OME-Zarr", (".ome.zarr",), "omezarr", writes=True),
     Format("Zarr", (".zarr",), "zarr", writes=True),
+    Format("zipped Zarr", (".zarr.zip", ".ome.zarr.zip", ".ozx"), "zarr"),
     Format("ENVI", (".hdr", ".bsq", ".bil", ".bip", ".dat", ".raw", ".img", ".hyspex", ".cue"), "envi", writes=True),
     Format("Ripple", (".rpl",), "ripple"),
     Format("OME-TIFF", (".ome.tif", ".ome.tiff"), "tiff", writes=True),
@@ -105,6 +107,8 @@ def by_content(path: Path) -> Format | None:
     for magic, name in _CONTENT:
         if head.startswith(magic):
             return _named(name)
+    if path.suffix.lower() == ".zip" and _holds_store(path):
+        return _named("zipped Zarr")
     return _of_words(head) or _of_companions(path)
 
 
@@ -153,6 +157,15 @@ def of_text(path: Path) -> Format | None:
     suffix = path.suffix.lower()
     closed = any(suffix in suffixes or (magic and _starts(path, magic)) for suffixes, magic in _CLOSED.values())
     return None if closed or not path.is_file() or not is_text(path) else _of_suffix(_named("text"), path.name.lower(), suffix)
+
+
+def _holds_store(path: Path) -> bool:
+    from napari_spectrai.io.zarr_stores import archived
+
+    try:
+        return archived(path) is not None
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return False
 
 
 def _of_suffix(known: Format, name: str, suffix: str) -> Format:

@@ -14,14 +14,15 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_values, plainly_last
-from napari_spectrai.io.coordinates import of_coordinates, placement, spectral
+from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last
+from napari_spectrai.io.coordinates import by_names, is_place, of_coordinates, placement, spectral
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.packing import list_of_packing, of_packing
 from napari_spectrai.io.satellites import prisma_scale
+from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.remedies import give
 from napari_spectrai.units import quantity_of, unit_of
 
@@ -40,6 +41,18 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub" and item.shape and is_own(item):
             found[name] = item
+
+    file.visititems(visit)
+    return found
+
+
+def unread(file: h5py.File) -> dict[str, str]:
+    """Return the data sets whose values are complex numbers or have fields, with what they are."""
+    found: dict[str, str] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "cV" and item.shape and is_own(item):
+            found[name] = kind_of(item.dtype)
 
     file.visititems(visit)
     return found
@@ -84,7 +97,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         units = units_of(arrays)
         found, missing = signals(file, arrays)
         known = {signal.name: signal for signal in found}
-        name = _chosen(path, arrays, known, dataset, missing)
+        name = _chosen(path, file, arrays, known, dataset, missing)
         main = arrays[name]
         size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
         more: dict[str, Any] = {
@@ -114,8 +127,17 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             said = {key: one.unit for key, one in found_axes.items()}
             return replace(of_coordinates(path, data, list(found_axes), {k: one.positions for k, one in found_axes.items()}, said), **more)
         others = _texts(main) | lists(arrays, name) | attribute_lists(main)
-        axis, place = find_axis(others, main.shape, units | attribute_units(main), path=path, main=name)
-        place = _labelled(main) if place is None else place
+        named = _named(main, axes, aliases)
+        others = {key: values for key, values in others.items() if key not in axes or axes.index(key) == named or not is_place(key)}
+        if signal is None and (sides := sides_of(_numbers(main), main.shape)) is not None:
+            fitting = {key: values for key, values in others.items() if np.size(values) == main.shape[sides.bands(main.shape)]}
+            axis = find_axis(fitting, main.shape, units | attribute_units(main), path=path, main=name)[0]
+            return replace(folded(path, data, sides, axis), **more)
+        if named is not None:
+            others = {key: values for key, values in others.items() if np.size(values) == main.shape[named]}
+        lengths = main.shape if named is None else (1, main.shape[named])
+        axis, place = find_axis(others, lengths, units | attribute_units(main), path=path, main=name)
+        place = named if named is not None else _labelled(main) if place is None else place
         alike = sum(unit_of(units.get(one, "")) is not None for one in axes if one) > 1  # which of them is the spectral one is not said
         if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
             more["metadata"] = {"bad_bands": np.flatnonzero(axis.values == 0).tolist()} | more["metadata"]
@@ -137,7 +159,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         )
 
 
-def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Signal], dataset: str | None, missing: Sequence[str]) -> str:
+def _chosen(
+    path: Path, file: h5py.File, arrays: dict[str, h5py.Dataset], known: Mapping[str, Signal], dataset: str | None, missing: Sequence[str]
+) -> str:
     """Return the data set that is read: the requested one, the signal to be shown, the only signal of spectra, or the evident one."""
     wide = [signal for name, signal in known.items() if arrays[name].ndim > 1] or list(known.values())
     shown = [signal for signal in wide if signal.default] or wide
@@ -146,7 +170,18 @@ def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Sig
     if dataset is None and len(shown) == 1:
         axes = {axis for signal in known.values() for axis in signal.axes}
         return choose({name: item.shape for name, item in arrays.items() if name not in axes}, None, path, main=shown[0].name)
-    return choose({name: item.shape for name, item in arrays.items()}, dataset, path)
+    return choose({name: item.shape for name, item in arrays.items()}, dataset, path, unread=unread(file))
+
+
+def _numbers(main: h5py.Dataset) -> dict[str, Any]:
+    """Return the numbers, one or two, next to a data set and in attributes of it, its group and the file."""
+    holders = (main.file, main.parent, main)
+    found = {key: value for holder in holders for key, value in holder.attrs.items() if np.size(value) in (1, 2)}
+    for key in main.parent:
+        item = found_at(main.file, f"{main.parent.name}/{key}")
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and item.size in (1, 2) and is_own(item):
+            found[key] = item[()]
+    return found
 
 
 def _scaled(data: Any, main: h5py.Dataset, signal: Signal | None) -> Any:
@@ -171,6 +206,14 @@ def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, .
         names = scales_of(dimension) or [f"{folder}/dim{number + 1}".strip("/")]
         found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number] <= MOST_BANDS), ""))
     return tuple(found)
+
+
+def _named(main: h5py.Dataset, axes: Sequence[str], aliases: Sequence[str]) -> int | None:
+    """Return the dimension that its name, or the names of the others, make that of the bands."""
+    if spectral(aliases, {}) is not None:  # of a file that names one which is not there
+        return None
+    known = zip(axes, main.dims, aliases, strict=True)
+    return by_names([dimension.label or alias or axis for axis, dimension, alias in known])
 
 
 def _labelled(main: h5py.Dataset) -> int | None:

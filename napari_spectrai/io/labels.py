@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import class_table
-from napari_spectrai.io.arrays import is_plain, members_of
+from napari_spectrai.io.arrays import is_plain, member, members_of
 from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.hdf5_heaps import open_hdf5
@@ -181,7 +181,7 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
             known = members.get("class_names")
             affordable(*known or ((0,), np.uint8))
             names = archive["class_names"] if known is not None and known[1].kind in "US" else ()
-            return archive[name], {number: str(text) for number, text in enumerate(names) if number and str(text)}
+            return member(archive, name), {number: str(text) for number, text in enumerate(names) if number and str(text)}
     if suffix == ".zarr":
         from napari_spectrai.io.zarr_arrays import arrays_of, refuse_unsafe
 

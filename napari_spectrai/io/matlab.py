@@ -20,13 +20,12 @@ from napari_spectrai.io.found import RawArray, affordable
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import is_own
+from napari_spectrai.io.unfolded import folded, sides_of
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
 _STRUCTS = ("struct", "cell", "object")
-_SIZES = ("imagesize", "image_size", "imsize", "imgsize", "img_size", "dims", "mapsize", "map_size", "spatial_size", "sz")
 _DEEPEST, _MOST_CELLS = 8, 1000
-_ROWS, _COLUMNS = ("nrow", "nrows", "rows", "lines", "height"), ("ncol", "ncols", "cols", "samples", "width")
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -126,20 +125,11 @@ def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> d
 
 
 def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
-    numbers = {n.rpartition("/")[2].lower(): float(np.ravel(a)[0]) for n, a in others.items() if np.size(a) == 1}
-    sizes = [np.ravel(a) for n, a in others.items() if np.size(a) == 2 and n.rpartition("/")[2].lower() in _SIZES]
-    if sizes:
-        numbers |= {"nrow": float(sizes[0][0]), "ncol": float(sizes[0][1])}
-    rows = next((int(numbers[n]) for n in _ROWS if n in numbers), 0)
-    columns = next((int(numbers[n]) for n in _COLUMNS if n in numbers), 0)
-    unfolded = data.ndim == 2 and rows * columns > 1 and rows * columns in data.shape
-    bands = tuple(data.shape) if not unfolded else (data.shape[0 if data.shape[1] == rows * columns else 1],)
+    sides = sides_of(others, tuple(data.shape))
+    bands = tuple(data.shape) if sides is None else (data.shape[sides.bands(tuple(data.shape))],)
     axis, place = find_axis({n: a for n, a in others.items() if np.size(a) in bands}, tuple(data.shape), units, path=path, main=main)
-    if unfolded:
-        bands_first = data.shape[1] == rows * columns
-        spectra = data.T if bands_first else data
-        # pixel number row + rows × column: reshape by columns, then transpose
-        return RawArray(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
+    if sides is not None:
+        return folded(path, data, sides, axis, by_columns=True)
     if axis is None and (pair := of_two_columns(path, data)) is not None:
         return pair
     size = np.ravel(others.get("pixel_size", ()))

@@ -43,10 +43,12 @@ class Line:
 
     Parameters
     ----------
+    dimension : of the array as stored, which transformations may give another place among the axes
     lost : why the positions are not known, where they follow from a transformation that is not read
     """
 
     length: int
+    dimension: int = 0
     scale: float = 1.0
     start: float = 0.0
     values: npt.NDArray[np.float64] | None = None
@@ -98,15 +100,15 @@ def _transformations(holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def lines(
     image: Mapping[str, Any], level: Mapping[str, Any], axes: Sequence[Axis], shape: Sequence[int], arrays: Mapping[str, Any]
 ) -> list[Line]:
-    """Return the positions along each dimension, after the transformations of the resolution and those of the image."""
-    state = [Line(int(length)) for length in shape]
+    """Return the positions along each axis, after the transformations of the resolution and those of the image."""
+    state = [Line(int(length), number) for number, length in enumerate(shape)]
     shared = _transformations(image) if "axes" in image else []
     for transformation in (*_transformations(level), *shared):
         _apply(transformation, state, [axis.name for axis in axes], arrays, 0)
     return state
 
 
-def _apply(transformation: Mapping[str, Any], state: Sequence[Line], names: Sequence[str], arrays: Mapping[str, Any], depth: int) -> None:
+def _apply(transformation: Mapping[str, Any], state: list[Line], names: Sequence[str], arrays: Mapping[str, Any], depth: int) -> None:
     """Apply a transformation to the positions along the dimensions that it is given."""
     kind = str(transformation.get("type"))
     if depth > _DEEPEST:
@@ -117,23 +119,40 @@ def _apply(transformation: Mapping[str, Any], state: Sequence[Line], names: Sequ
     elif kind == "bijection":
         _apply(transformation.get("forward") or {}, state, names, arrays, depth + 1)
     elif kind == "byDimension":
-        for entry in transformation.get("transformations", ()):
-            places = [_place(axis, names) for axis in entry.get("input_axes", entry.get("inputAxes", ()))]
-            chosen = [place for place in places if place is not None]
-            if len(chosen) == len(places):
-                inner = entry.get("transformation", entry)
-                _apply(inner, [state[place] for place in chosen], [names[place] for place in chosen], arrays, depth + 1)
-            else:
-                _lose(state, f"{kind} names axes that it does not have")
+        _apply_to_some(transformation, state, names, arrays, depth)
     elif kind == "mapAxis":
-        if list(transformation.get("mapAxis", ())) != list(range(len(state))):
-            raise ValueError(
-                "its dimensions are exchanged by a transformation (mapAxis), which is not read; store it in the order of its axes"
-            )
+        order = list(transformation.get("mapAxis", ()))
+        if sorted(map(str, order)) != sorted(map(str, range(len(state)))):
+            raise ValueError(f"its transformation mapAxis {str(order)[:40]} is no order of {len(state)} dimensions; it is damaged")
+        state[:] = [state[int(number)] for number in order]
     elif kind == "coordinates":
         _put(transformation, state, arrays)
     elif kind != "identity":
         _place_evenly(transformation, kind, state, arrays)
+
+
+def _apply_to_some(
+    transformation: Mapping[str, Any], state: list[Line], names: Sequence[str], arrays: Mapping[str, Any], depth: int
+) -> None:
+    """Apply the parts of a transformation to the axes that each is given, and put these where each says."""
+    after = list(state)
+    for entry in transformation.get("transformations", ()):
+        given = entry.get("input_axes", entry.get("inputAxes", ()))
+        inside, outside = (
+            [_place(axis, names) for axis in some] for some in (given, entry.get("output_axes", entry.get("outputAxes", given)))
+        )
+        sources, targets = ([place for place in places if place is not None] for places in (inside, outside))
+        if len(sources) != len(inside) or len(targets) != len(outside) or len(sources) != len(targets):
+            _lose(state, "byDimension names axes that it does not have")
+            return
+        part = [state[place] for place in sources]
+        _apply(entry.get("transformation", entry), part, [names[place] for place in sources], arrays, depth + 1)
+        for place, line in zip(targets, part, strict=True):
+            after[place] = line
+    if len({line.dimension for line in after}) == len(after):
+        state[:] = after
+    else:
+        _lose(state, "byDimension gives several axes the same dimension")
 
 
 def _put(transformation: Mapping[str, Any], state: Sequence[Line], arrays: Mapping[str, Any]) -> None:

@@ -50,6 +50,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     place, sure = spectral(axes)
     inside = {key.removeprefix(f"{image.group}/"): item for key, item in arrays.items()}
     places = lines(image.multiscale, level, axes, data.shape, inside)
+    order = [line.dimension for line in places]
+    data = data if order == sorted(order) else data.transpose(order)
     axis = _positions(path, image.attributes, axes[place], places[place])
     rest = [number for number in range(len(axes)) if number != place]
     size, unit, origin = _pixel([(axes[number], places[number]) for number in rest[-2:]])

@@ -215,7 +215,7 @@ def _of_store(path: Path, known: Format, dataset: str | None) -> Format:
     from napari_spectrai.io.omezarr import is_image
 
     try:
-        return format_of("image.ome.zarr" if is_image(path, dataset) else "store.zarr")
+        return replace(format_of("image.ome.zarr" if is_image(path, dataset) else "store.zarr"), suffixes=known.suffixes)
     except Exception:  # noqa: BLE001  # whatever zarr raises on a broken store; the reader reports it
         return known
 

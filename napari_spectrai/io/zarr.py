@@ -14,11 +14,13 @@ from zarr.codecs import ZstdCodec
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose, is_axis, numbers_in
+from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
+from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe
+from napari_spectrai.io.zarr_stores import node_of
 
 CHUNK = (64, 64, 32)
 """Chunk of the last three dimensions: near 0.5 MB of float32, for both a plane and a spectrum."""
@@ -50,14 +52,32 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     said = {key: dict(item.attrs) for key, item in arrays.items()}
     units = {key: str(one[word]) for key, one in said.items() for word in ("unit", "units") if word in one}
     words = {key: " ".join(str(one.get(word, "")) for word in ("long_name", "standard_name")) for key, one in said.items()}
+    values = of_packing(data, _packing(arrays[name]))
+    known = _lists(path, arrays, name) | attributes_of(path, folder)
+    sides = sides_of(_numbers(path, arrays, folder) | attributes, tuple(data.shape)) if not any(dimensions) else None
+    if sides is not None:
+        fitting = {key: one for key, one in known.items() if np.size(one) == data.shape[sides.bands(tuple(data.shape))]}
+        axis = find_axis(fitting, tuple(data.shape), units, path=path, main=name)[0]
+        return replace(folded(path, values, sides, axis), name=str(attributes.get("name") or ""), dataset=name)
     found = of_coordinates(
-        path, of_packing(data, _packing(arrays[name])), dimensions, _lists(path, arrays, name) | attributes_of(path, folder), units, words,
-        name=name,
+        path, values, dimensions, known, units, words, name=name,
     )  # fmt: skip
     found = replace(found, name=str(attributes.get("name") or ""), dataset=name)
     size = attributes.get("pixel_size")
     if isinstance(size, list) and len(size) == 2 and all(isinstance(side, (int, float)) and side > 0 for side in size):
         found = replace(found, pixel_size=(float(size[0]), float(size[1])), pixel_unit=str(attributes.get("pixel_unit", "pixel")))
+    return found
+
+
+def _numbers(path: Path, arrays: Mapping[str, zarr.Array[Any]], folder: str) -> dict[str, Any]:
+    """Return the numbers, one or two, in a group: in its arrays, and in attributes of it and of the store."""
+    node = node_of(path)
+    holders = [node] if isinstance(node, zarr.Array) or not folder else [node, node[folder]]
+    found = {key: value for holder in holders for key, value in dict(holder.attrs).items() if np.size(value) in (1, 2)}
+    for key, item in arrays.items():
+        if key.rpartition("/")[0] == folder and item.size in (1, 2) and item.dtype.kind in "fiu":
+            refuse_unsafe(item)
+            found[key] = np.asarray(item[...])
     return found
 
 
@@ -89,7 +109,7 @@ def _lists(path: Path, arrays: Mapping[str, zarr.Array[Any]], main: str) -> dict
 
 def attributes_of(path: Path, folder: str) -> dict[str, Any]:
     """Return the lists of numbers among the attributes of the store, of an array's group and of the array."""
-    node = zarr.open(path, mode="r")
+    node = node_of(path)
     holders = [node] if isinstance(node, zarr.Array) or not folder else [node, node[folder]]
     found = {}
     for key, value in (item for holder in holders for item in dict(holder.attrs).items()):

@@ -11,8 +11,8 @@ from typing import Any
 import dask.array as da
 import zarr
 
-from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit what is pending
 from napari_spectrai.io.found import OnDisk
+from napari_spectrai.io.zarr_stores import node_of
 from napari_spectrai.spec import listed
 
 _SAFE = frozenset({
@@ -24,7 +24,7 @@ _SAFE = frozenset({
 
 def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
     """Return the arrays of a store, in the order of their names."""
-    node = zarr.open(path, mode="r")
+    node = node_of(path)
     if isinstance(node, zarr.Array):
         return {"data": node}
     members = sorted(node.members(max_depth=None), key=lambda member: member[0])
@@ -71,7 +71,8 @@ def _part(array: zarr.Array[Any], metadata: Path, key: Any) -> Any:
 def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
     """Return an array of a store as a dask array whose errors name the store."""
     refuse_unsafe(array)
-    metadata = path / array.path / ("zarr.json" if array.metadata.zarr_format == 3 else ".zarray")
+    of_array = path / array.path / ("zarr.json" if array.metadata.zarr_format == 3 else ".zarray")
+    metadata = path if path.is_file() else of_array
     return OnDisk(path, array.shape, array.dtype, partial(_part, array, metadata)).lazy(array.chunks)
 
 
@@ -101,7 +102,7 @@ def images_of(path: Path) -> list[Image]:
 
     Images of labels are none of them.
     """
-    node = zarr.open(path, mode="r")
+    node = node_of(path)
     if not isinstance(node, zarr.Group):
         return []
     found = _declared("", dict(node.attrs))

@@ -1,0 +1,76 @@
+"""Images whose pixels an array lists one after another, with height and width stored next to it as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.container import short_name
+from napari_spectrai.io.found import RawArray, warn
+from napari_spectrai.remedies import is_answered, where
+
+_BOTH = ("imagesize", "image_size", "imsize", "imgsize", "img_size", "dims", "mapsize", "map_size", "spatial_size", "image_shape", "sz")
+_SIDES = (
+    ("nrow", "ncol"), ("nrows", "ncols"), ("rows", "cols"), ("rows", "columns"), ("n_rows", "n_cols"), ("lines", "samples"),
+    ("lines", "columns"), ("height", "width"), ("nlines", "nsamples"), ("ny", "nx"), ("sizey", "sizex"), ("size_y", "size_x"),
+)  # fmt: skip
+_SHORT_SIDES = (
+    ("m", "n"),
+    ("h", "w"),
+    ("nr", "nc"),
+    ("nl", "ns"),
+    ("nl", "nc"),
+    ("r", "c"),
+    ("row", "col"),
+    ("dim1", "dim2"),
+    ("n1", "n2"),
+)
+"""Names that numbers of other kinds have too: of matrices, of filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Height and width of an image, and what the file calls them."""
+
+    rows: int
+    columns: int
+    called: str
+    certain: bool
+
+    def bands(self, shape: tuple[int, ...]) -> int:
+        """Return which dimension of an array of pixels holds the bands."""
+        return 0 if shape[1] == self.rows * self.columns else 1
+
+
+def sides_of(others: Mapping[str, Any], shape: tuple[int, ...]) -> Sides | None:
+    """Return height and width of the image whose pixels one dimension of a matrix counts, by the numbers stored next to it."""
+    if len(shape) != 2 or is_answered("shape") or is_answered("spectral"):
+        return None
+    numbers = {short_name(name): np.ravel(value) for name, value in others.items() if np.size(value) in (1, 2)}
+    numbers = {name: value for name, value in numbers.items() if value.dtype.kind in "fiu" and (value == np.rint(value)).all()}
+    pairs = [(name, values) for name, values in numbers.items() if name in _BOTH and values.size == 2]
+    found = [Sides(int(values[0]), int(values[1]), name, certain=True) for name, values in pairs]
+    for names, certain in ((_SIDES, True), (_SHORT_SIDES, False)):
+        for y, x in names:
+            if y in numbers and x in numbers and numbers[y].size == numbers[x].size == 1:
+                found.append(Sides(int(numbers[y][0]), int(numbers[x][0]), f"{y}, {x}", certain=certain))
+    fitting = [one for one in found if one.rows > 0 and one.columns > 0 and one.rows * one.columns > 1 and one.rows * one.columns in shape]
+    fitting = [one for one in fitting if one.certain or min(one.rows, one.columns) > 1]
+    return fitting[0] if fitting else None
+
+
+def folded(path: Path, data: Any, sides: Sides, axis: SpectralAxis | None, *, by_columns: bool = False) -> RawArray:
+    """Return a matrix of pixels as an image: row by row, or, as MATLAB stores them, column by column; said where either is a guess."""
+    rows, columns = sides.rows, sides.columns
+    spectra = data.T if sides.bands(tuple(data.shape)) == 0 else data
+    if not (by_columns and sides.certain):
+        order = "column by column" if by_columns else "row by row"
+        taken = f"its {rows * columns} pixels are taken for an image of {rows} × {columns} ({sides.called}), {order}"
+        warn(path, f"{taken}; if that is wrong give height and width {where('shape')}")
+    image = spectra.reshape(columns, rows, -1).transpose(1, 0, 2) if by_columns else spectra.reshape(rows, columns, -1)
+    return RawArray(image, axis=axis)
