@@ -85,10 +85,11 @@ def test_what_has_no_spikes_stays(data, request):
     assert altered.mean() < (0.01 if known else 0.001)
 
 
+@pytest.mark.parametrize("spikes", [0.02, 0.1])
 @pytest.mark.parametrize("seed", range(3))
-def test_spikes_among_sharp_lines_are_found_and_peaks_stay(seed):
+def test_spikes_among_sharp_lines_are_found_and_peaks_stay(seed, spikes):
     clean = lines(seed, height=24, width=24)
-    spiky, put = with_spikes(clean, 3.0, seed)
+    spiky, put = with_spikes(clean, 3.0, seed, spikes)
     for shape in (clean.shape, (-1, 160)):
         done = preprocess(Cube(spiky.reshape(shape)), ["despike"]).numpy().reshape(clean.shape)
         share, elsewhere = found_of(spiky, done, put)
@@ -97,16 +98,17 @@ def test_spikes_among_sharp_lines_are_found_and_peaks_stay(seed):
     assert np.abs(done - clean).max() < 12 * 3 + 3
 
 
-def test_cartilage_keeps_its_peaks_and_loses_its_spikes():
+@pytest.mark.parametrize(("share", "least"), [(0.02, 0.95), (0.05, 0.95), (0.15, 0.9)])
+def test_cartilage_keeps_its_peaks_and_loses_its_spikes(share, least):
     clean = sample("cartilage").cube
     data = clean.numpy()
     np.testing.assert_array_equal(preprocess(clean, ["despike"]).data, data)
     size = 1.4826 * np.median(np.abs(np.diff(data, 2, axis=-1)), axis=-1).reshape(-1, 1) / 6**0.5
-    spiky, put = with_spikes(data, size, 1)
+    spiky, put = with_spikes(data, size, 1, share)
     done = preprocess(clean.with_data(spiky), ["despike"]).numpy()
-    share, elsewhere = found_of(spiky, done, put)
-    assert share >= 0.95
-    assert elsewhere == 0
+    found, elsewhere = found_of(spiky, done, put)
+    assert found >= least
+    assert elsewhere < size.max()
 
 
 def broad(height=20, width=20, bands=100, seed=0):
@@ -136,6 +138,17 @@ def test_a_narrow_line_of_some_spectra_is_no_spike(width, every, shape):
     number = np.arange(int(np.prod(shape))).reshape(shape)
     spectra = rng.poisson(smooth + line * (number % every == 0)[..., None]).astype(np.float32)
     np.testing.assert_array_equal(preprocess(Cube(spectra), ["despike"]).numpy(), spectra)
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 160), (-1, 160)], ids=["map", "set"])
+def test_lines_that_two_or_three_spectra_have_are_lines_if_there_are_several_of_them(shape):
+    # seen at no other bands, a single one of them would be as likely a spike
+    rng, band = np.random.default_rng(5), np.arange(160)
+    data = (50 + rng.normal(0, 3, (576, 160))).astype(np.float32)
+    for place in range(12, 150, 15):
+        data[rng.choice(576, rng.integers(2, 4), replace=False)] += np.float32(200 * np.exp(-0.5 * ((band - place) / 0.9) ** 2))
+    altered = (preprocess(Cube(data.reshape(shape)), ["despike"]).numpy().reshape(data.shape) != data).any(-1)
+    assert altered.sum() <= 3  # of 25: a line of two spectra in one row counts as one ray
 
 
 def test_what_is_counted_is_what_is_changed():

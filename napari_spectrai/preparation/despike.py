@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -63,8 +64,9 @@ class Despike(NeighbourStep):
     `threshold` standard deviations above the value predicted from the rest of its spectrum, covers at most `width` bands, and is
     isolated: a rise of neighbouring pixels at the same bands confirms a peak, unless these pixels lie along one row or column, as does the
     track of a particle through the detector of a line scan, and the rise is narrower than any line. Bands at which several spectra rise
-    are lines of a rare substance. In a model, which has single spectra, everything applies except the comparison with neighbours. Spectra
-    without statistics (fewer than eight) are compared with themselves: a spike is narrower than their other lines.
+    more often than spikes would by chance are lines of a rare substance, as are peaks with feet that are not narrower than lines. In a
+    model, which has single spectra, everything applies except the comparison with neighbours. Spectra without statistics (fewer than
+    eight) are compared with themselves: a spike is narrower than their other lines.
 
     A spike is replaced by the predicted values. Only positive peaks are spikes, and of these all except those in `keep`. Spectra with NaN
     are left unchanged.
@@ -167,7 +169,7 @@ class Despike(NeighbourStep):
                 row = found.spectrum // length + first
                 kept = self._kept(flat[found.spectrum, found.peak], found.peak, axis)
                 found = found.only((row >= start) & (row < stop) & ~bad[found.spectrum] & ~kept)
-                parts.append(FoundSpikes(found.spectrum + (plane * height + first) * length, found.start, found.height, found.wide))
+                parts.append(replace(found, spectrum=found.spectrum + (plane * height + first) * length))
         yield from parts
 
     def _kept(self, intensity: Doubles, band: Integers, axis: SpectralAxis) -> Mask:

@@ -104,12 +104,15 @@ class FoundSpikes:
         In the unit of the spectra; 0 at bands of the window that are not part of the spike.
     wide : ndarray of shape (c,)
         Equivalent width, in bands.
+    feet : ndarray of shape (c,)
+        Part of the equivalent width in the bands around those of the spike: the feet of a line.
     """
 
     spectrum: Integers
     start: Integers
     height: Doubles
     wide: Doubles
+    feet: Doubles
 
     @classmethod
     def joined(cls, parts: Sequence[FoundSpikes]) -> FoundSpikes:
@@ -123,7 +126,7 @@ class FoundSpikes:
 
     def only(self, keep: Mask) -> FoundSpikes:
         """Return a subset of the spikes."""
-        return FoundSpikes(self.spectrum[keep], self.start[keep], self.height[keep], self.wide[keep])
+        return FoundSpikes(*(getattr(self, field.name)[keep] for field in fields(self)))
 
     def removed_from(self, spectra: Doubles) -> Doubles:
         """Return spectra without the spikes."""

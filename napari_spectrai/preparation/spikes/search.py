@@ -25,6 +25,8 @@ _FREEDOM = 12.0
 """Squared standard deviations that an additional band must explain to be part of a spike."""
 _FOOT = 0.2
 """Height next to a spike, relative to the spike, above which it is the top of something wider."""
+_FEET = 0.3
+"""Equivalent width, in bands, of the feet around a peak as wide as lines, above which it is one."""
 _SHARPER = 0.6
 """Largest width of a spike, relative to the narrowest line of the data."""
 _SHARPER_ALONE = 0.48
@@ -148,11 +150,10 @@ class Search:
         residual, noise = self.known.residual(some)
         parts = list(self._passes(some, residual, noise))
         if not parts:
-            return FoundSpikes(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, width)), np.zeros(0))
-        spectrum, start, height, wide = (np.concatenate(part) for part in zip(*parts, strict=True))
-        found = FoundSpikes(spectrum, start, height, wide)
+            return FoundSpikes(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, width)), np.zeros(0), np.zeros(0))
+        found = FoundSpikes.joined(parts)
         if grid is not None:
-            found = found.only(self._alone(replace(found, spectrum=rows[spectrum]), spectra, grid))
+            found = found.only(self._alone(replace(found, spectrum=rows[found.spectrum]), spectra, grid))
         found = found.only(self._classified(found, some, noise)) if classify else found
         return replace(found, spectrum=rows[found.spectrum])
 
@@ -178,7 +179,7 @@ class Search:
                 passed[first : first + at_once] = ~(most <= least)  # NaN passes, too
         return np.flatnonzero(passed)
 
-    def _passes(self, spectra: Doubles, residual: Doubles, noise: Doubles) -> Iterator[tuple[Integers, Integers, Doubles, Doubles]]:
+    def _passes(self, spectra: Doubles, residual: Doubles, noise: Doubles) -> Iterator[FoundSpikes]:
         """Yield candidates, the largest of each spectrum first, each time without those found before."""
         known = self.known
         floor = _FLOOR * np.ptp(quantiles(spectra, 0.01, 0.99), axis=0) + 1e-6 * np.abs(spectra).max(-1)
@@ -199,11 +200,11 @@ class Search:
             change = np.zeros_like(residual)
             for windows in self.windows:
                 some = np.flatnonzero(extra == windows.width - 1)
-                good, height, wide = self._examined(windows, residual[some], noise[some], start[some], floor[rows[some]])
+                good, height, wide, feet = self._examined(windows, residual[some], noise[some], start[some], floor[rows[some]])
                 change[some[:, None], windows.inside[start[some]]] = height
                 full = np.zeros((len(some), self.width))
                 full[:, : windows.width] = height * known.scale[windows.inside[start[some]]]
-                yield rows[some][good], start[some][good], full[good], wide[good]
+                yield FoundSpikes(rows[some][good], start[some][good], full[good], wide[good], feet[good])
             # spikes found are subtracted; rejected candidates are not examined again
             residual = residual - change + change @ known.basis.T @ known.basis
             done = change.any(-1)
@@ -220,8 +221,8 @@ class Search:
 
     def _examined(
         self, windows: Windows, residual: Doubles, noise: Doubles, start: Integers, floor: Doubles
-    ) -> tuple[Mask, Doubles, Doubles]:
-        """Return which windows are spikes by their shape, their heights (0 where not), and their equivalent widths."""
+    ) -> tuple[Mask, Doubles, Doubles, Doubles]:
+        """Return which windows are spikes by their shape, their heights (0 where not), their equivalent widths, and that of their feet."""
         each = np.arange(len(start))
         height, adjacent, rough = windows.excess(residual, start)
         inside = windows.inside[start]
@@ -235,7 +236,9 @@ class Search:
         good &= (adjacent <= np.maximum(_FOOT * high, 3.5 * deviation)[:, None]).all(-1)
         part = (height > np.maximum(3 * size, 0)) | (np.arange(windows.width) == top[:, None])
         wide = (height.clip(0).sum(-1) + adjacent.clip(0).sum(-1)) / np.maximum(high, 1e-30)
-        return good, np.where(part & good[:, None], height, 0), wide
+        # noise of the two bands next to it, of which only what is positive counts
+        feet = wide - (np.where(part, height, 0).sum(-1) + 0.8 * deviation) / np.maximum(high, 1e-30)
+        return good, np.where(part & good[:, None], height, 0), wide, feet
 
     def _alone(self, found: FoundSpikes, spectra: Doubles | FloatArray, grid: tuple[int, ...]) -> Mask:
         """Return the spikes not shared by neighbouring pixels, or shared along one line and too narrow for light."""
@@ -270,6 +273,10 @@ class Search:
         deviation = np.sqrt(np.einsum("ci,cij,cj->c", weight, windows.deleted[start], weight) + (weight**2).sum(-1) / _FLANK)
         return np.asarray(((share > np.maximum(_SHARED, _SURE * deviation)).reshape(-1, 8)) & there)
 
+    def wide(self, found: FoundSpikes) -> Mask:
+        """Return which spikes are as wide as the lines of the set, but have no feet as lines have."""
+        return np.asarray(~self.narrow(found) & (found.feet < _FEET))
+
     def narrow(self, found: FoundSpikes) -> Mask:
         """Return which spikes are narrower than the lines of the set."""
         return np.asarray(found.wide < max(SINGLE, _SHARPER * self.known.line))
@@ -282,7 +289,7 @@ class Search:
         if not known.isolated:  # the data contain many unexplained lines
             return np.asarray((found.wide < SINGLE) & ~known.lines[found.peak])
         doubtful = np.bincount(found.spectrum[~self.narrow(found)], minlength=len(spectra))[found.spectrum]
-        return np.asarray((self.narrow(found) | (doubtful <= _SEVERAL)) & ~known.lines[found.peak])
+        return np.asarray((self.narrow(found) | (self.wide(found) & (doubtful <= _SEVERAL))) & ~known.lines[found.peak])
 
     def _smoother(self, found: FoundSpikes, spectra: Doubles) -> Mask:
         """Return whose removal leaves a smoother spectrum: removing the top of a line leaves a dent."""

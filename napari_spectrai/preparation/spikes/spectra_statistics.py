@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import factorial
 
 import numpy as np
 
@@ -29,11 +30,15 @@ _CLIPPED = 10.0
 _TINY = 2e-6
 """Lower limit of the noise relative to the largest value: the precision of float32."""
 _COMMON = 0.02
-"""Fraction of spectra with an unexplained line above which such lines are part of the data."""
+"""Fraction of spectra with an unexplained line, known by its feet, above which others without visible feet are lines as well."""
+_MANY = 0.25
+"""Fraction of spectra with a peak as wide as lines above which such peaks are part of the data, whatever their shape."""
 _MOST = 0.5
 """Fraction of spectra with spikes above which they are part of the data and not spikes."""
 _LINES = 4
-"""Minimum number of spectra that share an unexplained line."""
+"""Minimum number of spectra that share an unexplained line, if that line alone shows that there are any."""
+_OFTEN, _CHANCE = 3.0, 0.01
+"""How many times more spikes than by chance must share their band for these to be lines, and the probability of as many by chance."""
 _PROVISIONAL = 2**19
 """Largest number of values from which the dependence of noise on intensity is estimated while spikes are still among them."""
 
@@ -76,9 +81,10 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
     found = found.only(~lines[found.peak])
     if np.unique(found.spectrum).size > _MOST * count:
         lines[:] = True
-    doubtful = np.unique(found.spectrum[~search.narrow(found)])
+    doubtful = np.unique(found.spectrum[search.wide(found)]).size
+    footed = np.unique(found.spectrum[~search.narrow(found) & ~search.wide(found)]).size
     # spectra that need the largest number of directions have none in common
-    common = rank == _ranks(int((fold != 0).sum()), bands)[-1] or doubtful.size > max(1, _COMMON * count)
+    common = rank == _ranks(int((fold != 0).sum()), bands)[-1] or doubtful > _MANY * count or footed > max(1, _COMMON * count, doubtful)
     return replace(known, lines=lines, isolated=not common)
 
 
@@ -196,16 +202,31 @@ def _sides(count: int, place: Integers | None) -> list[Integers]:
 
 
 def _lines(found: FoundSpikes, bands: int, sides: Sequence[Integers]) -> Mask:
-    """Return the bands at which more spectra rise than by chance, or by one ray along a row of pixels."""
+    """Return the bands at which more spectra rise than by chance, or by one ray along a row of pixels.
+
+    Spikes are uniform over the bands, while a line rises at the same band in every spectrum of its substance. Several lines of
+    which each is found in two or three spectra only are told by their number.
+    """
+    from scipy.special import pdtrc
+
     rises = np.zeros(bands)
     keys = [side[found.spectrum] for side in sides]
     for band in np.unique(found.peak):
         near = np.abs(found.peak - band) <= 1
         rises[band] = min(np.unique(key[near]).size for key in keys)
-    # spikes are uniform over the bands: the number of bands without any determines their rate, whatever lines there are
+    # the number of bands without any determines the rate of spikes, whatever lines there are
     none = np.mean(np.bincount(found.peak, minlength=bands) == 0)
     chance = max(float(np.median(rises)), -3 * np.log(max(none, 1 / bands)))
-    return np.asarray(rises >= max(_LINES, 1 + _exceeded(1e-4 / bands, chance)))
+    least = max(_LINES, 1 + _exceeded(1e-4 / bands, chance))
+    single = np.flatnonzero(np.bincount(found.peak, minlength=bands))
+    single = single[np.diff(single, prepend=-bands) > 1]
+    for count in range(2, int(least)):
+        observed = np.sum(rises[single] == count)
+        expected = bands / 3 * np.exp(-chance) * chance**count / factorial(count)
+        if observed > max(1, _OFTEN * expected) and pdtrc(observed - 1, expected) < _CHANCE:
+            least = count
+            break
+    return np.asarray(rises >= least)
 
 
 def _line(clean: Doubles, known: Explanation) -> float:
