@@ -19,11 +19,12 @@ from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic.choice import Answers, HeldOut, choose, crossed, mixture_weights
+from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
 from napari_spectrai.learn.mixture.spectral_views import shapes, superpixel_means
 from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.reports.fold_table import fold_table
-from napari_spectrai.runs import Compared, Finished, RunFolder, Started
+from napari_spectrai.runs import Compared, Finished, Paused, RunFolder, Started
 
 QUICK = {"kind": "automatic", "candidates": ["logistic_regression", "pca_lda"]}
 
@@ -474,3 +475,33 @@ def test_spectra_unlike_those_learnt_from_are_outside():
     again = Applicability.from_tensors(applies.tensors())
     assert (again(spectra) <= 1).all()
     assert (again(spectra[:3] + 30) > 1).all()
+
+
+class Bare(Race):
+    """What comparisons have in common, and no more."""
+
+    def candidates(self): ...
+    def started(self, candidates): ...
+    def over(self, candidates): ...
+    def compared(self, outcome, weight=0.0): ...
+    def model(self, outcomes): ...
+
+
+@pytest.mark.parametrize("asked", ["_stopping", "_pausing"])
+@pytest.mark.parametrize("ending", ["resume", "stop"])
+def test_a_pause_is_recorded_and_takes_nothing_from_the_time_limit(tmp_path, monkeypatch, asked, ending):
+    time = [0.0]
+
+    def sleep(seconds):
+        time[0] += 100
+        folder.say(ending)
+
+    monkeypatch.setattr("time.monotonic", lambda: time[0])
+    monkeypatch.setattr("time.sleep", sleep)
+    folder = RunFolder.create(Experiment().override("network=automatic"), tmp_path / "run")
+    race = Bare(folder.experiment(), folder)
+    folder.say("pause")
+    list(race._pausing()) if asked == "_pausing" else race._stopping()
+    assert [event.paused for event in folder.events() if isinstance(event, Paused)] == [True, False]
+    assert race.clock.now() == race.began
+    assert race._stopping() == (ending == "stop")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_spectrai.runs import Compared
+from napari_spectrai.runs import Compared, Finished
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.row_table import RowTable
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
@@ -52,3 +52,6 @@ def test_intervals_of_candidates_are_bars_that_nothing_connects(qtbot):
     x, y = view.curves.data("90 % interval")
     np.testing.assert_array_equal(x, [1, 1, np.nan, 3, 3, np.nan])
     np.testing.assert_array_equal(y, [1, 3, np.nan, 1.2, 1.9, np.nan])
+    view.ended(Finished("stopped", 3, 3, notes=["few"]))
+    assert view.status.startswith("stopped after 3 candidates were compared")
+    assert "epoch" not in view.status

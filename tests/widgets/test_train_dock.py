@@ -15,7 +15,7 @@ import napari_spectrai as spectrai
 from napari_spectrai import Cube, Experiment, SpectralAxis, write
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.reports.fold_table import FoldTable
-from napari_spectrai.runs import Confusion, Epoch, Finished, Patch, Preview, RunFolder, Started
+from napari_spectrai.runs import Compared, Confusion, Epoch, Finished, Fold, Patch, Preview, RunFolder, Stage, Started
 from napari_spectrai.runs.estimate import Estimate
 from napari_spectrai.widgets.layers import add_cube, choose_dimension
 from napari_spectrai.widgets.train_dock import fold_scores
@@ -638,3 +638,14 @@ def test_methods_that_need_no_training_are_applied_by_one_button(open_image, unt
     train.form.task.value = "segmentation"
     assert "need no labels" in train.result.about.value
     assert "kmeans" in train.result.method.choices
+
+
+@pytest.mark.parametrize("event", [Stage("Fitting"), Fold("ridge", 1, 5, 1, 3, 9.0), Compared("ridge", "ridge")])
+def test_a_process_that_has_begun_can_be_paused_before_its_first_epoch(viewer, event):
+    train = spectrai.widgets.train(viewer)
+    train.view.begin("starting")
+    train._set_state("starting")
+    train._on_events([event])
+    assert train.state == "running"
+    assert train._pause.enabled
+    train._set_state("idle")

@@ -68,11 +68,20 @@ class BlindComparison:
         Whether to stop now.
     laid_out : callable
         Returns the data in patches, as the input of a network.
+    now : callable
+        The clock.
     """
 
-    def __init__(self, data: Dataset, seconds: float, stopping: Stopping, laid_out: Callable[[Candidate], Dataset]) -> None:
-        self.data, self.seconds, self.stopping, self._laid_out = data, seconds, stopping, laid_out
-        self.began = time.monotonic()
+    def __init__(
+        self,
+        data: Dataset,
+        seconds: float,
+        stopping: Stopping,
+        laid_out: Callable[[Candidate], Dataset],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.data, self.seconds, self.stopping, self._laid_out, self.now = data, seconds, stopping, laid_out, now
+        self.began = self.now()
         self._noise: dict[int, dict[str, Any]] = {}
         self.shown = _middle(data)
         spectra = torch.cat([s.x[m].cpu() for s, m in zip(data.scenes(), self.shown, strict=True)]).numpy()
@@ -91,7 +100,7 @@ class BlindComparison:
     @property
     def left(self) -> float:
         """Remaining seconds."""
-        return self.seconds - (time.monotonic() - self.began)
+        return self.seconds - (self.now() - self.began)
 
     @property
     def floor(self) -> np.ndarray:
@@ -149,7 +158,7 @@ class BlindComparison:
 
     @torch.no_grad()
     def _one(self, candidate: Candidate, *, limited: bool) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
-        began, outputs = time.monotonic(), []
+        began, outputs = self.now(), []
 
         def stopping() -> bool:
             return self.stopping() or (limited and self.left <= 0)
@@ -162,19 +171,19 @@ class BlindComparison:
                 if self.stopping():
                     raise
                 note = f"not compared: not finished within {self.seconds:.0f} s"
-                yield FoldOutcome(candidate, None, time.monotonic() - began, note, late=True)
+                yield FoldOutcome(candidate, None, self.now() - began, note, late=True)
                 return
             except (ArithmeticError, ValueError, RuntimeError) as error:
-                yield FoldOutcome(candidate, None, time.monotonic() - began, f"left out: {error}")
+                yield FoldOutcome(candidate, None, self.now() - began, f"left out: {error}")
                 return
             if self.stopping():
                 raise Stopped
             yield candidate, number + 1
         output = torch.cat(outputs).float()
         if not bool(output.isfinite().all()):
-            yield FoldOutcome(candidate, None, time.monotonic() - began, "left out: its result is not finite")
+            yield FoldOutcome(candidate, None, self.now() - began, "left out: its result is not finite")
             return
-        yield FoldOutcome(candidate, Answers(candidate.name, output), time.monotonic() - began)
+        yield FoldOutcome(candidate, Answers(candidate.name, output), self.now() - began)
 
     def fitted(self, candidate: Candidate, data: Dataset, stopping: Stopping) -> nn.Module:
         """Return a candidate fitted on data without a truth."""

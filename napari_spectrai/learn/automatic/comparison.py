@@ -68,11 +68,21 @@ class Comparison:
         Time limit; candidates that would exceed it are left out.
     stopping : callable
         Whether to stop now.
+    now : callable
+        The clock.
     """
 
-    def __init__(self, bench: Bench, folds: Folds, base: Sequence[Map], seconds: float, stopping: Callable[[], bool]) -> None:
-        self.bench, self.stopping, self.seconds = bench, stopping, seconds
-        self.began = time.monotonic()
+    def __init__(
+        self,
+        bench: Bench,
+        folds: Folds,
+        base: Sequence[Map],
+        seconds: float,
+        stopping: Callable[[], bool],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bench, self.stopping, self.seconds, self.now = bench, stopping, seconds, now
+        self.began = self.now()
         self.maps = [folds.maps(number, base) for number in range(folds.count)]
         learnable = [self._teachable(maps) for maps in self.maps]
         self.asked = [[chosen & known for chosen, known in zip(bench.asked(maps), kept, strict=True)]
@@ -102,7 +112,7 @@ class Comparison:
     @property
     def left(self) -> float:
         """Remaining seconds."""
-        return self.seconds - (time.monotonic() - self.began)
+        return self.seconds - (self.now() - self.began)
 
     def not_validated(self) -> list[str]:
         """Return the names of the classes that no fold can validate, since all their pixels are held out together."""
@@ -119,7 +129,7 @@ class Comparison:
     def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
         """Yield (candidate, finished folds), and each candidate once it was compared or left out."""
         for number, candidate in enumerate(candidates):
-            began = time.monotonic()
+            began = self.now()
             if self.left <= 0 and number:
                 yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up", late=True)
                 continue
@@ -136,7 +146,7 @@ class Comparison:
             except Stopped:
                 raise
             except (ArithmeticError, ValueError, RuntimeError) as error:
-                yield FoldOutcome(candidate, None, time.monotonic() - began, f"left out: {error}")
+                yield FoldOutcome(candidate, None, self.now() - began, f"left out: {error}")
                 return
             modules[number] = module
             if isinstance(module, Method):
@@ -144,11 +154,11 @@ class Comparison:
             if self.stopping():
                 raise Stopped
             yield candidate, number + 1
-            a_fold = (time.monotonic() - began) / (number + 1)
+            a_fold = (self.now() - began) / (number + 1)
             if not first and a_fold * (len(self.maps) - number - 1) > max(self.left, 0):
                 note = f"not compared: its folds would take about {a_fold * len(self.maps):.0f} s, and {max(self.left, 0):.0f} s were left"
-                yield FoldOutcome(candidate, None, time.monotonic() - began, note, late=True)
+                yield FoldOutcome(candidate, None, self.now() - began, note, late=True)
                 return
         yield FoldOutcome(
-            candidate, Answers(candidate.name, torch.cat(outputs), candidate.prior), time.monotonic() - began, tuned=tuned, modules=modules
+            candidate, Answers(candidate.name, torch.cat(outputs), candidate.prior), self.now() - began, tuned=tuned, modules=modules
         )

@@ -12,6 +12,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Stopped
+from napari_spectrai.learn.automatic.work_time import WorkTime
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
 from napari_spectrai.plan.subsets import Map
@@ -41,7 +42,8 @@ class Race(ABC):
 
     def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
         self.experiment, self.folder = experiment, folder
-        self.began = time.monotonic()
+        self.clock = WorkTime()
+        self.began = self.clock.now()
         self.seconds = experiment.network.time_limit or math.inf
         self.outcomes: list[FoldOutcome] = []
         self._simplicity: dict[str, int] = {}
@@ -88,15 +90,23 @@ class Race(ABC):
     # ------------------------------------------------------------------ control
 
     def _stopping(self) -> bool:
-        while self.folder.command() == "pause":
-            time.sleep(0.05)
+        """Whether to stop now; asked while a fold is computed, where a pause is only recorded in the folder."""
+        if self.folder.command() == "pause":
+            self._record(Paused(True))
+            self._wait()
+            self._record(Paused(False))
         return self.folder.command() == "stop"
 
     def _pausing(self) -> Generator[Event, None, None]:
         if self.folder.command() == "pause":
             yield self._record(Paused(True))
-            self._stopping()
+            self._wait()
             yield self._record(Paused(False))
+
+    def _wait(self) -> None:
+        with self.clock.pause():
+            while self.folder.command() == "pause":
+                time.sleep(0.05)
 
     def _record(self, event: Event) -> Event:
         self.folder.append(event)
@@ -135,7 +145,7 @@ class Race(ABC):
                     yield self._record(self.compared(step))
                 else:
                     candidate, number = step
-                    left = max(self.seconds - (time.monotonic() - self.began), 0.0) if limited else 0.0
+                    left = max(self.seconds - (self.clock.now() - self.began), 0.0) if limited else 0.0
                     place = candidates.index(candidate) + 1
                     yield self._record(Fold(candidate.name, number, self.rounds, place, len(candidates), left))
                 yield from self._pausing()
@@ -161,7 +171,7 @@ class Race(ABC):
         if reason != "stopped":
             self.folder.discard_data()
         card, count = model.description, len(self.outcomes)
-        took = time.monotonic() - self.began
+        took = self.clock.now() - self.began
         ending = Finished(reason, count, count, card.scores, took, str(self.folder.best), notes=card.notes, intervals=card.intervals)
         yield concluded(self.folder, ending)
         return model

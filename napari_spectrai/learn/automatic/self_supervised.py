@@ -52,7 +52,7 @@ class BlindChoice(Race):
         self.base = [np.full(as_volume(cube), TRAINING, np.uint8) for cube in cubes]
         folder.keep_maps(self.base)
         self.data = assemble(experiment, self.cubes, [], self.base, validates=False)
-        self.comparison = BlindComparison(self.data, self.seconds, self._stopping, self._laid_out)
+        self.comparison = BlindComparison(self.data, self.seconds, self._stopping, self._laid_out, self.clock.now)
         self.rounds = len(self.comparison.posed)
         self.floor = self.comparison.floor
         image = next((cube for cube in cubes if cube.is_image), None)

@@ -57,7 +57,7 @@ class CrossValidation(Race):
         self._remarks: list[str] = []
         self.folds: Folds = self._folds(cubes, division)
         self.bench = Bench(experiment, cubes, truths, self.base)
-        self.comparison = Comparison(self.bench, self.folds, self.base, self.seconds, self._stopping)
+        self.comparison = Comparison(self.bench, self.folds, self.base, self.seconds, self._stopping, self.clock.now)
         self.rounds = self.folds.count
         image = next((cube for cube in cubes if cube.is_image), None)
         sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])

@@ -39,7 +39,14 @@ from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.train_dock.compared_curves import ComparedCurves
 from napari_spectrai.widgets.train_dock.image_row import Pictures, coloured
-from napari_spectrai.widgets.train_dock.progress_words import baselines_shown, best_so_far, candidate_line, clock, how_it_ended
+from napari_spectrai.widgets.train_dock.progress_words import (
+    baselines_shown,
+    best_so_far,
+    candidate_line,
+    clock,
+    how_it_ended,
+    how_it_stopped,
+)
 
 SCALED = "Intensity (scaled)"
 """Title of an axis of spectra as a network sees them."""
@@ -330,9 +337,7 @@ class TrainingView(Container[Any]):
             self.failed("\n".join([ending.message, *ending.notes]), ending.details)
         elif isinstance(ending, Finished) and ending.reason == "stopped":
             self._note(ending.notes)
-            epoch = ending.epoch or (self._epochs[-1].epoch if self._epochs else 0)
-            saved = f"stopped after epoch {epoch}; its progress is saved, and the run can be resumed"
-            self.say(saved if epoch else "stopped before the end of the first epoch; Resume starts the run again")
+            self.say(how_it_stopped(ending.epoch or (self._epochs[-1].epoch if self._epochs else 0), len(self._candidates)))
         elif isinstance(ending, Finished):
             self._note(ending.notes)
             self.say(how_it_ended(ending, self._metric, len(self._candidates)))

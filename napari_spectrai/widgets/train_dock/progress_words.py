@@ -73,6 +73,16 @@ def how_it_ended(ending: Finished, metric: Metric, candidates: int) -> str:
     return f"done{early} in {clock(ending.seconds)} · {reached} · {metric.title}, {held}: {scores}{unbiased}"
 
 
+def how_it_stopped(epoch: int, candidates: int) -> str:
+    """Return after what a training was stopped, and what Resume would do."""
+    if candidates:
+        compared = f"{candidates} candidate{'s were' if candidates > 1 else ' was'} compared"
+        return f"stopped after {compared}; the model is made from what was compared, and Resume starts the comparison again"
+    if epoch:
+        return f"stopped after epoch {epoch}; its progress is saved, and the run can be resumed"
+    return "stopped before the end of the first epoch; Resume starts the run again"
+
+
 def _main_rows(rows: Mapping[str, Mapping[str, float]], name: str, metric: Metric) -> dict[str, Mapping[str, float]]:
     """Return the rows for the status line: the network, its best baseline, and the raw data."""
     best = metric.best({method: row.get(name, math.nan) for method, row in rows.items() if method not in ("network", "raw")})

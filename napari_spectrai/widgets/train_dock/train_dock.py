@@ -13,7 +13,7 @@ from superqt.utils import thread_worker
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, Step, prepare
+from napari_spectrai.runs import Compared, Epoch, Event, Failed, Finished, Fold, Paused, Run, Stage, Step, prepare
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, open_in_turns, rows
 from napari_spectrai.widgets.jobs import Follower, guard, launched, unseen
@@ -28,6 +28,8 @@ from napari_spectrai.widgets.train_dock.train_form import TrainForm
 
 PATIENCE = 5000
 """Milliseconds that a run gets to save before it can be killed."""
+_AT_WORK = (Stage, Fold, Compared, Step, Epoch)
+"""Events of a process that has begun, and so can be paused."""
 
 
 class TrainDock(Dock):
@@ -252,7 +254,7 @@ class TrainDock(Dock):
         for event in events:
             if isinstance(event, Paused) and self._state != "stopping":
                 self._set_state("paused" if event.paused else "running")
-            elif isinstance(event, Step | Epoch) and self._state == "starting":
+            elif isinstance(event, _AT_WORK) and self._state == "starting":
                 self._set_state("running")
                 self.runs.refresh()
 
