@@ -205,7 +205,7 @@ def _lines(found: FoundSpikes, bands: int, sides: Sequence[Integers]) -> Mask:
     """Return the bands at which more spectra rise than by chance, or by one ray along a row of pixels.
 
     Spikes are uniform over the bands, while a line rises at the same band in every spectrum of its substance. Several lines of
-    which each is found in two or three spectra only are told by their number.
+    which each is found in two or three spectra only are recognised by their number.
     """
     from scipy.special import pdtrc
 

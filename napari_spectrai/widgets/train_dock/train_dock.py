@@ -29,7 +29,7 @@ from napari_spectrai.widgets.train_dock.train_form import TrainForm
 PATIENCE = 5000
 """Milliseconds that a run gets to save before it can be killed."""
 _AT_WORK = (Stage, Fold, Compared, Step, Epoch)
-"""Events of a process that has begun, and so can be paused."""
+"""Events of a process that works already, and so can be paused."""
 
 
 class TrainDock(Dock):
