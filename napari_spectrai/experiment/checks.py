@@ -13,6 +13,7 @@ from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.label_shapes import resized
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import fits_images, means_of_images, without_truth
+from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.labels import UNKNOWN, Labels
 from napari_spectrai.preparation.step import SpatialStep, Step
 from napari_spectrai.spec import Problem, listed
@@ -115,7 +116,7 @@ def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Probl
         remedy = "choose rcan" if where == "network" else f"set {where}=2"
         return [Problem(where, f"super-resolution needs neighbouring pixels, but {experiment.network.title} uses single spectra; {remedy}")]
     if experiment.data.patch % task.enlarges:
-        fitting = max(4, experiment.data.patch // task.enlarges) * task.enlarges
+        fitting = max(least_patch(task), experiment.data.patch // task.enlarges * task.enlarges)
         return [Problem("data.patch", f"patches of {experiment.data.patch} pixels cannot be reduced by {task.enlarges}; choose {fitting}")]
     return []
 
@@ -304,10 +305,15 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
     return []
 
 
+def least_patch(task: TaskSpec) -> int:
+    """Return the side of the smallest patch that a task can reduce."""
+    return -(-LEAST_PATCH // task.enlarges) * task.enlarges
+
+
 def _patch(experiment: Experiment, cube: Cube, height: int, width: int) -> Problem:
     """Return a problem if patches are larger than an image, with a size that would fit."""
     task, network = experiment.task, experiment.network
-    least = -(-LEAST_PATCH // task.enlarges) * task.enlarges
+    least = least_patch(task)
     fitting = max(height, width) // 3 // task.enlarges * task.enlarges
     if fitting >= least:
         why = f"patches of {experiment.data.patch} pixels exceed the {height} × {width} pixels of {_name(cube)}, which also has to be split"

@@ -66,9 +66,10 @@ def lanczos(batch: Tensor, times: int, lobes: int = 3) -> Tensor:
 @lru_cache(maxsize=32)
 def _reduction(length: int, times: int) -> tuple[Tensor, Tensor]:
     """Return the degradation of `length` · `times` pixels in a row as a matrix, and its pseudo-inverse."""
-    unit = torch.eye(length * times, dtype=torch.float64)[:, None, None]
-    matrix = functional.interpolate(unit, size=[1, length], mode="bicubic", align_corners=False, antialias=True)[:, 0, 0].T
-    return matrix.float(), torch.linalg.pinv(matrix).float()
+    with torch.inference_mode(mode=False), torch.no_grad():  # kept for trainings, too, whoever asks first
+        unit = torch.eye(length * times, dtype=torch.float64)[:, None, None]
+        matrix = functional.interpolate(unit, size=[1, length], mode="bicubic", align_corners=False, antialias=True)[:, 0, 0].T
+        return matrix.float(), torch.linalg.pinv(matrix).float()
 
 
 def unseen(image: Tensor, times: int) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.checks import problems_with
+from napari_spectrai.experiment.checks import least_patch, problems_with
 from napari_spectrai.labels import in_short
 from napari_spectrai.plan.partition import Division, divide, missing_classes, parts_of, wanted_parts
 from napari_spectrai.plan.truths import Truth
@@ -101,10 +101,11 @@ def _changes(experiment: Experiment) -> Iterator[list[str]]:
     blocks = [[f"split.block={split.block // number}"] for number in (2, 4, 8) if split.block // number]
     if split.method == "blocks" or (experiment.task.classifies and split.method == "auto"):
         yield from ([*block, *share] for block in [[f"split.seed={split.seed + 1}"], *blocks] for share in [[], *shares[1:4:2]])
-    if experiment.looks_around and not experiment.network.around and not experiment.network.classical:
-        factor = experiment.task.enlarges
-        sizes = sorted({max(4, size) // factor * factor for size in (experiment.data.patch // 2, 24, 16, 12, 8, 4)}, reverse=True)
-        smaller = [[f"data.patch={size}"] for size in sizes if 4 <= size < experiment.data.patch]
+    factor = experiment.task.enlarges
+    if experiment.looks_around and not experiment.network.around and (factor > 1 or not experiment.network.classical):
+        least = least_patch(experiment.task)
+        sizes = sorted({max(least, size // factor * factor) for size in (experiment.data.patch // 2, 24, 16, 12, 8, 4)}, reverse=True)
+        smaller = [[f"data.patch={size}"] for size in sizes if size < experiment.data.patch]
         smaller = [[*patch, f"split.block={2 * int(patch[0].split('=')[1])}"] if split.method == "blocks" else patch for patch in smaller]
         yield from smaller
         yield from ([*patch, *gap] for patch in smaller[-2:])

@@ -53,7 +53,9 @@ class WatchedWindow:
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         self._experiment, self._data = experiment, data
         self._times = experiment.task.enlarges
-        places = [(number, place) for number, place in enumerate(data.places) if min(place.shape[1:]) > 1]
+        # for degraded images, an integer number of coarse pixels
+        self._step = 1 if experiment.task.needs_truth else self._times
+        places = [(number, place) for number, place in enumerate(data.places) if min(place.shape[1:]) >= max(2, self._step)]
         self.there = bool(places) and not data.of_images
         if self.there:
             self._place, self._plane, self._at = max((self._best(number, place) for number, place in places), key=lambda best: best[0])[1]
@@ -63,9 +65,8 @@ class WatchedWindow:
         wanted = self._data.maps[number] == VALIDATION
         if self._data.classes and self._data.truths is not None:
             wanted &= place.of(self._data.truths).cpu().numpy() > 0
-        # for degraded images, an integer number of coarse pixels
-        step = self._times if not self._experiment.task.needs_truth else 1
-        sides = [min(SIDE, length) // step * step or length for length in place.shape[1:]]
+        step = self._step
+        sides = [min(SIDE, length) // step * step for length in place.shape[1:]]
         density = uniform_filter(wanted.astype(np.float32), size=(1, *sides), mode="constant")
         z, *middle = (int(c) for c in np.unravel_index(int(density.argmax()), density.shape))
         spans = []
