@@ -9,6 +9,7 @@ import torch
 from napari_spectrai import Cube, Experiment, evaluate, predict, train
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.networks.upsampling import _reduction, unseen
+from napari_spectrai.placement import KEY, Placement
 from napari_spectrai.spec import SettingsError
 
 SMALL = ("network={kind: rcan, width: 8, groups: 1, blocks: 1}", "training.epochs=1", "training.precision=fp32")
@@ -85,3 +86,32 @@ def test_a_smaller_patch_is_named_where_the_given_one_leaves_no_room(kind, tmp_p
     changes = [*SMALL, f"network.kind={kind}"] if kind == "rcan" else ["network={kind: bicubic}"]
     experiment = Experiment.default("super_resolution", cube).override(*changes, "task.factor=4", "data.patch=20")
     assert re.search(r"set data\.patch=\d+", trained(experiment, cube, tmp_path))
+
+
+@pytest.mark.parametrize(("size", "factor"), [((39, 43), 2), ((41, 44), 2), ((59, 66), 3), ((79, 90), 4)])
+def test_a_truth_of_another_size_is_refused_with_a_crop_that_fits(size, factor):
+    cube, truth = scene(20, 22), scene(*size)
+    with pytest.raises(ValueError, match="crop both: ") as refused:
+        Experiment.default("super_resolution", cube, truth)
+    crop, _, rest = str(refused.value).partition("crop both: ")[2].partition(" and ")
+    both = (eval(crop, {"cube": cube}), eval(rest.partition("],")[0] + "]", {"truth": truth}))
+    assert Experiment.default("super_resolution", *both).task.factor == factor
+    with pytest.raises(ValueError, match="choose the task denoising"):
+        Experiment.default("super_resolution", cube, cube)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+@pytest.mark.filterwarnings("ignore::napari_spectrai.SpectralWarning")
+def test_a_truth_that_shows_less_is_paired_by_position(factor, tmp_path):
+    fine = scene(20 * factor, 22 * factor)
+    coarse = fine.data.reshape(20, factor, 22, factor, -1).mean((1, 3))
+    matrix, own = np.diag([3.0, 3.0, 1.0]), np.diag([3 / factor, 3 / factor, 1.0])
+    matrix[:2, 2] = (3 - 3 / factor) / 2
+    cube = Cube(coarse, metadata={KEY: Placement(matrix, (20, 22), ("um",) * 2).to_json()})
+    shown = (18 * factor, 21 * factor)
+    truth = Cube(fine.data[: shown[0], : shown[1]], metadata={KEY: Placement(own, shown, ("um",) * 2).to_json()})
+    experiment = Experiment.default("super_resolution", cube, truth).override("network={kind: bicubic}")
+    assert experiment.task.factor == factor
+    result = predict(train(experiment, cube, truth, run=tmp_path), cube).result
+    np.testing.assert_allclose(result.placement.matrix, own, atol=1e-9)  # the first fine pixels coincide
+    assert evaluate(result, truth, "super_resolution").rows["result"]["mse"] < 1e-3

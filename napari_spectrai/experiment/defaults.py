@@ -84,6 +84,32 @@ def _refuse_other_pixels(task: TaskSpec, cube: Cube, truth: Cube) -> None:
         raise ValueError(f"the truth has shape {truth.shape} and the cube {cube.shape}; they must show the same {what}")
 
 
+def _times(cube: Cube, sharp: Cube) -> int:
+    """Return how many pixels of a truth lie along each side of a pixel of the cube.
+
+    Raises
+    ------
+    ValueError
+        If that is no integer above 1, or the bands differ; the message contains a remedy.
+    """
+    sides, finer = cube.spatial_shape[-2:], sharp.spatial_shape[-2:]
+    why = f"the truth has shape {sharp.shape} and the cube {cube.shape}; it must have an integer multiple of its pixels per side"
+    if len(sharp.axis) != len(cube.axis):
+        raise ValueError(f"{why} and the same bands; resample one of them onto the bands of the other")
+    relation = relation_of(cube.placement, sharp.placement)
+    if relation is not None and relation.kind != "refuse" and len(along := {*relation.times[-2:]}) == 1 and round(max(along)) > 1:
+        return round(max(along))  # paired by position, and cut to what both show
+    times = max(2, round(finer[-1] / sides[-1]))
+    if finer == (times * sides[0], times * sides[1]):
+        return times
+    if finer == sides:
+        raise ValueError(f"{why}; choose the task denoising for a truth of the same pixels, or give none to learn from the image degraded")
+    rows, columns = (min(side, length // times) for side, length in zip(sides, finer, strict=True))
+    crop = f"cube[:{rows}, :{columns}] and truth[:{rows * times}, :{columns * times}]"
+    remedy = f"; where their first pixels coincide, crop both: {crop}, for a factor of {times}" if min(rows, columns) else ""
+    raise ValueError(f"{why}{remedy}")
+
+
 def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     if not cube.is_image:
         raise ValueError(
@@ -93,12 +119,7 @@ def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     learns_from, factor = "degraded", 2
     if truth is not None:
         sharp = as_cube(truth)
-        factor, rest = divmod(sharp.spatial_shape[-1], sides[-1])
-        if rest or factor < 2 or sharp.spatial_shape[-2:] != (sides[0] * factor, sides[1] * factor) or len(sharp.axis) != len(cube.axis):
-            raise ValueError(
-                f"the truth has shape {sharp.shape} and the cube {cube.shape}; it must have an integer multiple of its pixels per side "
-                "and the same bands"
-            )
+        factor = _times(cube, sharp)
         learns_from, sides = "pairs", sharp.spatial_shape[-2:]
     # small patches leave most of an image for training, and four coarse pixels per side are enough context
     patch = max(4, 2 * factor, min(max(4 * factor, 24 // factor * factor), min(sides) // 3 // factor * factor))

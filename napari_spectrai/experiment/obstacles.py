@@ -177,7 +177,8 @@ def _result_axis(card: ModelCard, axis: SpectralAxis) -> SpectralAxis:
 def different_cubes(result: Cube, truth: Cube, name: str = "the result") -> str:
     """Return why a result cannot be compared with a truth value by value; nothing if it can."""
     if result.shape != truth.shape:
-        return f"{name} has shape {result.shape} and the truth {truth.shape}; they must show the same pixels and bands"
+        why = f"{name} has shape {result.shape} and the truth {truth.shape}"
+        return f"{why}; they must show the same pixels and bands; crop or resample one of them"
     difference = truth.axis.mismatch(with_bands_of(truth.axis, result).axis)
     if difference and result.axis.unit and truth.axis.unit:
         return f"{name} has {difference} (the truth: {truth.axis.describe()}); resample one of them"
