@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.compatibility import unlike_one_another
+from napari_spectrai.experiment.flat_spectra import flat_spectra
 from napari_spectrai.labels import Class, Labels, marker_among
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
@@ -116,7 +117,7 @@ def divide(
         repeated = [words, contradicting(first, marked)]
     if new:
         together = experiment.data.groups if experiment.split.method == "group" else []
-        repeated += copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
+        repeated += flat_spectra(cubes, "are learnt") + copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
     notes = [*filter(None, [said(held), marker_among(table, "learnt"), kept, *repeated])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 

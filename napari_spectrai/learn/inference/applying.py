@@ -15,6 +15,7 @@ import torch
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import Fit, another_scale
+from napari_spectrai.experiment.flat_spectra import AT_A_GLANCE, flat_spectra
 from napari_spectrai.experiment.obstacles import Applied, Onto, obstacles
 from napari_spectrai.learn.applicability import Applicability, on_another_axis, unavailable
 from napari_spectrai.learn.classical.stabilised import Denoiser
@@ -166,7 +167,7 @@ def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
         beyond = f"; {fit.extrapolated} of its bands were not measured and take the nearest value" if fit.extrapolated else ""
         notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on{beyond}.")
     notes += [note for step in card.experiment.preparation for note in step.notes(source)]
-    return notes + ([words] if (words := another_scale(card, source)) else [])
+    return [*notes, *flat_spectra([source], "are treated", AT_A_GLANCE), *filter(None, [another_scale(card, source)])]
 
 
 def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:

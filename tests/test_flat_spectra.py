@@ -1,0 +1,48 @@
+"""Spectra of one and the same value in every band are said: many files write them where nothing was measured."""
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, Experiment, SpectralWarning, predict
+from napari_spectrai.experiment.flat_spectra import flat_spectra
+from napari_spectrai.plan.partition import divide
+
+
+def scene(value, dtype=np.float32, bands=10):
+    values = np.random.default_rng(0).uniform(10, 200, (16, 20, bands))
+    values[:4] = value
+    return Cube(values.astype(dtype), name="mosaic")
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(-9999, np.float32), (-999, np.int16), (65535, np.uint16), (255, np.uint8), (1e20, np.float64)]
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_value_in_every_band_is_said_where_spectra_are_learnt(value, dtype, lazy):
+    cube = scene(value, dtype)
+    given = cube.with_data(da.from_array(cube.data, chunks=(5, 7, 10))) if lazy else cube
+    (words,) = flat_spectra([given], "are learnt")
+    assert f"25 % of the spectra of 'mosaic' have the value {value:g} in every band, and are learnt" in words
+    missing = eval(words.partition("NaN: ")[2].removesuffix("."), {"np": np, "cube": cube})  # the remedy
+    assert not flat_spectra([cube.with_data(missing)], "are learnt")
+    labels = np.repeat([[1, 2]], 16, 0).repeat(10, 1)
+    assert words in divide(Experiment.default("segmentation", cube, labels), [cube], []).notes
+
+
+def test_a_prediction_says_it_too():
+    with pytest.warns(SpectralWarning, match="have the value -9999 in every band, and are treated"):
+        assert predict("savitzky_golay", scene(-9999)).notes
+
+
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_what_is_left_out_anyway_is_not_said(value):
+    assert not flat_spectra([scene(value)], "are learnt")
+
+
+def test_what_may_be_measured_is_not_said():
+    values = np.random.default_rng(0).random((16, 20, 12), np.float32)
+    values[3, 4] = 7  # one saturated spectrum
+    assert not flat_spectra([Cube(values)], "are learnt")
+    assert not flat_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 4)).astype(np.float32))], "are learnt")
+    assert not flat_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 28)).astype(np.float32))], "are learnt")
