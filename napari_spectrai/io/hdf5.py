@@ -128,7 +128,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return replace(of_coordinates(path, data, list(found_axes), {k: one.positions for k, one in found_axes.items()}, said), **more)
         others = _texts(main) | lists(arrays, name) | attribute_lists(main)
         named = _named(main, axes, aliases)
-        others = {key: values for key, values in others.items() if key not in axes or axes.index(key) == named or not is_place(key)}
+        taken = {axis for number, axis in enumerate(axes) if axis and number != named and (named is not None or is_place(axis))}
+        others = {key: values for key, values in others.items() if key not in taken}
         if signal is None and (sides := sides_of(_numbers(main), main.shape)) is not None:
             fitting = {key: values for key, values in others.items() if np.size(values) == main.shape[sides.bands(main.shape)]}
             axis = find_axis(fitting, main.shape, units | attribute_units(main), path=path, main=name)[0]
