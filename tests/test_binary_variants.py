@@ -393,3 +393,28 @@ def test_a_damaged_length_of_jcamp_is_an_error(tmp_path):
     (tmp_path / "a.jdx").write_text(jcamp(LINES).replace("NPOINTS=121", "NPOINTS=122"))
     with pytest.raises(UnreadableError, match="promises 122 points and gives 121"):
         read(tmp_path / "a.jdx")
+
+
+@quiet
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"map info": "{UTM, 1, 1, a, b, c, d, 11, North}"},
+        {"pixel size": "{abc, 0.5}"},
+        {"pixel size": "{abc}"},
+        {"header offset": "{0}"},
+        {"wavelength": "{" + ", ".join(f'"{value}"' for value in WAVE) + "}"},
+        {"major frame offsets": "{0, 0}", "minor frame offsets": "{0, 0}"},
+    ],
+)
+def test_fields_of_envi_that_are_odd_do_not_make_values_unreadable(fields, tmp_path):
+    cube = read(envi(tmp_path, NANOMETRES | fields)[0])
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+    np.testing.assert_allclose(cube.axis.values, WAVE, rtol=1e-5)
+    assert (cube.axis.unit, cube.pixel_size) == ("nm", None)
+
+
+@pytest.mark.parametrize("frame", ["major", "minor"])
+def test_lines_of_envi_with_other_bytes_between_them_are_refused(frame, tmp_path):
+    with pytest.raises(UnreadableError, match=r"bytes of other things between them \(frame offsets\)"):
+        read(envi(tmp_path, NANOMETRES | {f"{frame} frame offsets": "{0, 8}"})[0])

@@ -79,6 +79,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     shape = [whole(fields, name) for name in _ORDERS[interleave]]
     if fields.get("file compression", "0").strip() not in ("0", ""):
         raise ValueError("its values are compressed, which is not read; save it without compression")
+    if any(numbers_of(fields.get("major frame offsets", "")) + numbers_of(fields.get("minor frame offsets", ""))):
+        raise ValueError("its lines have bytes of other things between them (frame offsets), which is not read; save it without them")
     values = _values(path, header, fields)
     if _starts_as_tiff(values) and not whole(fields, "header offset", 0):
         return _of_tiff(path, values, fields)
@@ -89,7 +91,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     data = _in_scale(path, data, fields, shape[place])
     if "spectral library" in fields.get("file type", "").casefold() and shape[place] == 1:
         return _library(path, data[..., 0], fields)
-    size, unit = _pixel(fields)
+    size, unit = _pixel(path, fields)
     return RawArray(
         data[0] if "set of spectra" in fields else data, axis=axis_of(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
         name=fields.get("description", "").strip("{} ") if fields.get("written by") == _OURS else "",
@@ -149,22 +151,19 @@ def _is_hamamatsu(path: Path) -> bool:
         return file.read(2) == b"IM"
 
 
-def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:
-    if "pixel size" in fields:
-        parts = parts_of(fields["pixel size"])
-        named = re.search(r"units\s*=\s*([\wµ]+)", fields["pixel size"])
-        x, y = float(parts[0]), float(parts[1])
-        unit = _METRES.get(named.group(1).lower(), "pixel") if named else "m"
-    elif "map info" in fields:
-        parts = parts_of(fields["map info"])
-        if len(parts) < 7:
-            return None, "pixel"
-        x, y = float(parts[5]), float(parts[6])
-        named = re.search(r"units\s*=\s*([\wµ]+)", fields["map info"])
-        unit = _METRES.get(named.group(1).lower(), "") if named else "m"
-    else:
+def _pixel(path: Path, fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:
+    key, first = ("pixel size", 0) if "pixel size" in fields else ("map info", 5)
+    parts = parts_of(fields.get(key, ""))
+    if len(parts) < first + 2:
         return None, "pixel"
-    if not unit or unit == "pixel" or not (x > 0 and y > 0):
+    named = re.search(r"units\s*=\s*([\wµ]+)", fields[key])
+    unit = _METRES.get(named.group(1).lower(), "") if named else "m"
+    try:
+        x, y = float(parts[first]), float(parts[first + 1])
+    except ValueError:
+        warn(path, f"its header gives {', '.join(parts[first : first + 2])[:40]!r} as its {key}, and these are no numbers; it is not used")
+        return None, "pixel"
+    if not unit or not (x > 0 and y > 0):
         return None, "pixel"
     # microscope images in metres, the unit of the format, are better given in µm
     return ((y * 1e6, x * 1e6), "um") if unit == "m" and max(x, y) < 1e-3 else ((y, x), unit)

@@ -69,7 +69,7 @@ def parts_of(text: str) -> list[str]:
 
 def numbers_of(text: str) -> list[float]:
     """Return the numbers of a list, which some programs separate by spaces, follow with ``nm``, or write with decimal commas."""
-    bare = text.strip().strip("{}[]()")
+    bare = re.sub(r"[\"']", "", text).strip().strip("{}[]()")
     if ";" in bare and re.search(r"\d,\d", bare):
         bare = bare.replace(",", ".")
     return [float(part) for part in re.split(r"[,;\s]+", re.sub(r"(?<=\d)\s*nm\b", "", bare)) if part]
@@ -93,7 +93,7 @@ def whole(fields: dict[str, str], name: str, default: int | None = None) -> int:
     if name not in fields:
         raise ValueError(f"its header says nothing of {name!r}")
     try:
-        number = int(re.sub(r"\.0*$", "", fields[name].partition(";")[0].strip()))
+        number = int(re.sub(r"\.0*$", "", fields[name].partition(";")[0].strip("{}[]() \t")))
     except ValueError as error:
         raise ValueError(f"its header gives {fields[name][:30]!r} as its {name}, and that is no whole number") from error
     if number < 0 or (number == 0 and default is None):
