@@ -20,6 +20,7 @@ from napari_spectrai.io.columns import (
     named_roles,
     period_of,
     repeats,
+    role_of,
 )
 from napari_spectrai.io.table_dialects import is_excitation
 from napari_spectrai.io.table_results import of_sample
@@ -44,7 +45,7 @@ def layout_of(table: Table) -> Layout:
     _pixels(titles, named)
     for column in table.words:
         named[column] = "label"
-    found = _rows(table, titles, named)
+    found = _under_named_line(table) or _rows(table, titles, named)
     if found is not None:
         return found
     if "position" in named and _fits(numbers, named):
@@ -61,6 +62,16 @@ def layout_of(table: Table) -> Layout:
         note = "its lines have names and are taken for the spectra, whose positions it does not give"
         return Layout("rows", found.roles, notes=(note,))
     return found
+
+
+def _under_named_line(table: Table) -> Layout | None:
+    """Return the layout of spectra in lines with names, of which the first is called as positions are."""
+    named = next((column for column, cells in table.words.items() if role_of(cells[0]) == "position"), None)
+    bands = [column for column in range(table.width) if column not in table.words]
+    if named is None or len(table.numbers) < 2 or not in_order(table.numbers[0, bands]) or not np.isfinite(table.numbers[0, bands]).all():
+        return None
+    roles = tuple("label" if column == named else "intensity" if column in bands else "ignored" for column in range(table.width))
+    return Layout("rows", roles, table.numbers[0, bands], table.words[named][0], skip=1)
 
 
 def _pixels(titles: Sequence[str], named: list[str]) -> None:

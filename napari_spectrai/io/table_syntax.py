@@ -20,13 +20,17 @@ _REMARKS = ("#", "%", "//", "$$", "'")
 MISSING = {
     "nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none", "?", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "1.#qnan",
     "-1.#qnan", "1.#snan", "1.#ind", "-1.#ind", "1.#inf", "-1.#inf", "1.#j", "over", "ovrflw", "overflow", "sat", "***", "****", "*****",
-    "---", "----",
+    "---", "----", ".", "n.d.", "nd", "n/d", "n.a", "<na>", "nat", "nan(ind)", "-nan(ind)", "1.#inf00", "-1.#inf00", "1,#qnan", "1,#ind",
+    "1,#inf", "missing", "(null)", "empty",
 }  # fmt: skip
 """What programs write where there is no number."""
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _COMMA = re.compile(r"([-+]?\d+,\d+(?:[eE][-+]?\d+)?)(\D.{0,15}|)$")
 """A number with a decimal comma, and its unit."""
+_SURE = ("\t", ";", "|")
+"""Marks that separate cells and stand in no number."""
+_GROUPED_BY_BLANKS = re.compile(r"[-+]?\d{1,3}(?:[ \xa0\u202f\u2009']\d{3})+(?:[.,]\d*)?")
 _GROUPED_BY_POINTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*")
 MOST_LEADS = 3
 """Columns, at most, before those whose positions the first line gives."""
@@ -58,6 +62,8 @@ class Syntax:
         """Return the number in a cell, NaN for an empty one or one marked as missing, None for words."""
         if not cell or cell.casefold() in MISSING:
             return np.nan
+        if self.delimiter in _SURE and (" " in cell or "'" in cell) and _GROUPED_BY_BLANKS.fullmatch(cell):
+            cell = re.sub(r"[ '\xa0\u202f\u2009]", "", cell)
         if "," in cell:
             grouped = self.grouped or "." in cell or cell.count(",") > 1
             cell = ungrouped(cell) if grouped else cell.replace(",", ".") if self.comma else cell
@@ -92,8 +98,9 @@ def plain_lines(syntax: Syntax) -> re.Pattern[str]:
 
 
 def is_remark(line: str) -> bool:
-    """Whether a line is marked as a remark."""
-    return line.lstrip().startswith(_REMARKS)
+    """Whether a line is marked as a remark; one in single quotes throughout holds cells."""
+    text = line.strip()
+    return text.startswith(_REMARKS) and not (text[0] == text[-1] == "'" and text.count("'") > 2)
 
 
 def counts(line: str, syntax: Syntax) -> tuple[int, int, int]:
@@ -115,11 +122,14 @@ def syntax_of(lines: Sequence[str]) -> Syntax | None:
     ]
     best, most = None, 0.0
     for syntax in SYNTAXES:
-        score = 0.0
+        score, whole = 0.0, len(sample) > 1 and syntax.delimiter in _SURE
         for line in sample:
-            _, numbers, words = counts(line, syntax)
+            cells, numbers, words = counts(line, syntax)
+            whole = whole and (numbers == 0 or 1 < numbers == cells)
             if numbers >= 2 and words <= numbers:
                 score += numbers * (0.4 if words else 1.0)
+        if whole and score and any(" " in cell for cell in syntax.cells(sample[-1])):  # which set thousands apart
+            return syntax
         if score > most * (_AGAINST_BLANKS if syntax.delimiter is None else 1.0):  # titles and names hold blanks and numbers
             best, most = syntax, score
     return best

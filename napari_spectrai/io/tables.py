@@ -29,6 +29,9 @@ from napari_spectrai.io.texts import lines_of
 _SHOWN, _LOOKED_AT = 40, 24
 _FREED_AT_ONCE = 2**15
 """Lines that are freed at a time."""
+_MOST_ABOVE = 10_000
+_LEAST_NUMBERS, _MOST_WORDS = 8, 0.1
+"""Numbers of a column in which a share of cells may hold words and be missing."""
 _AT_ONCE = 2**17
 """Characters that are made numbers at a time."""
 
@@ -81,7 +84,8 @@ def table_of(content: str) -> Table:
     above = tuple(line for line in lines[:start] if line.strip(f' \t"{syntax.delimiter or ""}'))
     below = tuple(line for line in lines[stop:] if line.strip())
     written = len(syntax.cells(lines[rows[-1]])) if rows else 0
-    first, numbers, words = _parsed([lines[number] for number in rows], syntax)
+    first, numbers, words = _parsed([lines[number] for number in rows], syntax, notes)
+    first, numbers, words, above = _without_gaps(first, numbers, words, above, syntax)
     while len(lines) > _FREED_AT_ONCE:  # to free a million lines at once would stop every thread for a tenth of a second
         del lines[-_FREED_AT_ONCE:]
     if np.isfinite(numbers).sum() < 3 and (above or below):
@@ -121,6 +125,8 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
         longer = rows == 1 and start >= 0 and 0 < cells - width <= MOST_LEADS and _orderly(lines[start], syntax)
         if data and (fits or longer):
             stop, width, total, rows = number + 1, max(width, cells) if longer else width, total + numbers, rows + 1
+        elif rows > 1 and cells == width and _continues(lines, syntax, number, stop):
+            stop, total, rows = number + 1, total + numbers, rows + 1  # a word where there is no number
         else:
             if start >= 0:
                 runs.append((start, stop, width, total))
@@ -131,6 +137,16 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
         raise ValueError("it holds no numbers")
     start, stop, width, _ = max(runs, key=lambda run: run[3])
     return start, stop, _other_numbers(lines, syntax, start, stop, width, single=single)
+
+
+def _continues(lines: Sequence[str], syntax: Syntax, number: int, stop: int) -> bool:
+    """Whether a line with words lies between lines of numbers: its first cell is a number between theirs, as positions are."""
+    after = next((line for line in lines[number + 1 : number + _LOOKED_AT] if line.strip() and not is_remark(line)), "")
+    rows = [syntax.cells(line) for line in (lines[stop - 1], lines[number], after)]
+    before, here, behind = (syntax.number(row[0]) if row else None for row in rows)
+    if before is None or here is None or behind is None or len(rows[2]) != len(rows[1]) or counts(after, syntax)[2]:
+        return False
+    return before < here < behind or before > here > behind
 
 
 def _below_lines_of_names(lines: Sequence[str], syntax: Syntax, start: int, stop: int) -> int:
@@ -178,22 +194,45 @@ def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, 
         if line.strip() and not is_remark(line):
             _, numbers, words = counts(line, syntax)
             others += numbers >= max(2, least) and not words
+    before = [line for line in lines[: max(0, min(start - 1, _MOST_ABOVE))] if line.strip() and not is_remark(line)]
+    above = sum(counts(line, syntax)[:2] == (width, width) for line in before)
+    if above > 2:
+        notes.append(f"{above} lines of numbers above the table are not read; save them as a file of their own")
     if others > 2:
         notes.append(f"{others} lines of numbers below the first table are not read; save them as a file of their own")
     return notes
 
 
-def _parsed(lines: Sequence[str], syntax: Syntax) -> tuple[list[str], FloatTable, dict[int, list[str]]]:
+def _parsed(lines: Sequence[str], syntax: Syntax, notes: list[str]) -> tuple[list[str], FloatTable, dict[int, list[str]]]:
     """Return the cells of the first line if it may be a header, the numbers of all, and the cells of columns that hold words."""
     if (numbers := _quickly(lines, syntax)) is not None:
         return [], numbers, {}
     below = _quickly(lines[1:], syntax) if len(lines) > 3 else None
     if below is None:
-        return _carefully(lines, syntax)
+        return _carefully(lines, syntax, notes)
     width = below.shape[1]
     first = [pointed(cell, syntax) for cell in syntax.cells(lines[0])[:width]]
     found = [syntax.number(cell) for cell in (first + [""] * width)[:width]]
     return first, np.vstack([[np.nan if value is None else value for value in found], below]), {}
+
+
+def _without_gaps(
+    first: list[str], numbers: FloatTable, words: dict[int, list[str]], above: tuple[str, ...], syntax: Syntax
+) -> tuple[list[str], FloatTable, dict[int, list[str]], tuple[str, ...]]:
+    """Leave out columns between others that are empty from the titles to the last line, as where two delimiters separate cells."""
+    width, mark = numbers.shape[1], syntax.delimiter
+    empty: list[bool] = np.logical_and.reduce(np.isnan(numbers)).tolist()
+    if mark is None or True not in empty[1:-1]:
+        return first, numbers, words, above
+    titles = {number: cells for number, line in enumerate(above) if len(cells := line.split(mark)) >= width}
+    named = {column for cells in (first, *titles.values()) for column, cell in enumerate(cells) if cell.strip()}
+    gaps = {column for column in range(1, width - 1) if empty[column] and column not in words and column not in named}
+    kept = [column for column in range(width) if column not in gaps]
+    lines = list(above)
+    for number, cells in titles.items():
+        lines[number] = mark.join(cell for column, cell in enumerate(cells) if column not in gaps)
+    found = {kept.index(column): cells for column, cells in words.items()}
+    return [first[column] for column in kept] if first else [], numbers[:, kept], found, tuple(lines)
 
 
 def _quickly(lines: Sequence[str], syntax: Syntax) -> FloatTable | None:
@@ -216,7 +255,14 @@ def _quickly(lines: Sequence[str], syntax: Syntax) -> FloatTable | None:
     return found if np.isfinite(found).all() else None
 
 
-def _carefully(lines: Sequence[str], syntax: Syntax) -> tuple[list[str], FloatTable, dict[int, list[str]]]:
+def _is_of_numbers(values: Sequence[float | None]) -> bool:
+    """Whether a column holds numbers and a few words where there are none, and no names: most cells are numbers that differ."""
+    known = [value for value in values if value is not None and not np.isnan(value)]
+    differ = len(known) > _LEAST_NUMBERS and len(set(known)) > len(known) / 2
+    return differ and sum(value is None for value in values) <= _MOST_WORDS * len(values)
+
+
+def _carefully(lines: Sequence[str], syntax: Syntax, notes: list[str]) -> tuple[list[str], FloatTable, dict[int, list[str]]]:
     """Return the cells of the first line, the numbers of all, and the cells of columns that hold words."""
     cells = [syntax.cells(line) for line in lines]
     while len(cells) > 1 and all(len(row) > 1 and not row[-1] for row in cells):
@@ -231,4 +277,9 @@ def _carefully(lines: Sequence[str], syntax: Syntax) -> tuple[list[str], FloatTa
     found = [[syntax.number(cell) for cell in row] for row in rows]
     numbers = np.array([[np.nan if value is None else value for value in row] for row in found], np.float64)
     texts = {column for row in found[1:] for column, value in enumerate(row) if value is None}
+    strange = {column for column in texts if _is_of_numbers([row[column] for row in found[1:]])}
+    texts -= strange
+    if strange:
+        words = [row[column] for row, values in zip(rows[1:], found[1:], strict=True) for column in strange if values[column] is None]
+        notes.append(f"{len(words)} of its cells hold words where numbers are ({words[0][:_SHOWN]!r}); they are NaN")
     return first, numbers, {column: [row[column] for row in rows] for column in sorted(texts)}

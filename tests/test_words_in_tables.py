@@ -1,0 +1,97 @@
+"""Tables whose cells hold words, blanks or nothing where there are numbers, and lines of names above spectra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import read
+from napari_spectrai.io import SpectralWarning
+
+quiet = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+X = np.linspace(400, 1800, 40).round(2)
+Y = (np.sin(np.arange(40) / 5) * 100 + 200).round(3)
+
+
+def saved(path, rows, mark, head=("Raman shift (cm-1)", "a", "b")):
+    path.write_text("\n".join(mark.join(map(str, row)) for row in (head, *rows)) + "\n", encoding="utf-8")
+    return path
+
+
+MARKS = ["", ".", "NA", "#N/A", "-", "n.d.", "n/d", "NaN(ind)", "-nan(ind)", "1.#INF00", "<NA>", "missing", "(null)"]
+
+
+@pytest.mark.parametrize("mark", [",", "\t", ";"])
+@pytest.mark.parametrize("word", MARKS)
+@pytest.mark.parametrize("spectra", [1, 2])
+def test_what_marks_a_missing_number_is_one(word, spectra, mark, tmp_path):
+    values = np.stack([Y, Y * 2])[:spectra]
+    values[0, 5] = np.nan
+    rows = [(x, *(word if np.isnan(value) else value for value in line)) for x, line in zip(X, values.T, strict=True)]
+    cube = read(saved(tmp_path / "a.txt", rows, mark, ("Raman shift (cm-1)", "a", "b")[: spectra + 1]))
+    np.testing.assert_allclose(np.asarray(cube.data), values, equal_nan=True)
+    np.testing.assert_allclose(cube.axis.values, X)
+
+
+@pytest.mark.parametrize("mark", [",", "\t", ";"])
+@pytest.mark.parametrize("word", ["x", "saturated", "cosmic ray", "1,#QNAN0", "*"])
+@pytest.mark.parametrize("spectra", [1, 2])
+def test_a_word_among_numbers_is_no_name_and_ends_no_table(word, spectra, mark, tmp_path):
+    """Neither are the spectra in its column left out, nor the lines before it."""
+    word = word.replace(",", "") if mark == "," else word
+    values = np.stack([Y, Y * 2])[:spectra]
+    values[0, [5, 20]] = np.nan
+    rows = [(x, *(word if np.isnan(value) else value for value in line)) for x, line in zip(X, values.T, strict=True)]
+    path = saved(tmp_path / "a.txt", rows, mark, ("Raman shift (cm-1)", "a", "b")[: spectra + 1])
+    with pytest.warns(SpectralWarning, match="2 of its cells hold words where numbers are"):
+        cube = read(path)
+    np.testing.assert_allclose(np.asarray(cube.data), values, equal_nan=True)
+    np.testing.assert_allclose(cube.axis.values, X)
+
+
+@quiet
+def test_names_of_spectra_stay_names(tmp_path):
+    rows = [(f"s{number}" if number % 3 else number, *(Y + number)) for number in range(30)]
+    cube = read(saved(tmp_path / "a.csv", rows, ",", ("name", *X)))
+    assert cube.shape == (30, 40)
+    assert cube.metadata["labels"][1] == "s1"
+
+
+@pytest.mark.parametrize("mark", ["\t\t", ";;", "||"])
+@pytest.mark.parametrize("head", ["Raman shift (cm-1){}Intensity", "# Raman shift (cm-1){}Intensity", "Raman shift (cm-1){}{}Intensity"])
+def test_empty_columns_between_others_are_left_out(head, mark, tmp_path):
+    titles = head.replace("{}", mark, 1).replace("{}", "")
+    lines = [titles, *(f"{x}{mark}{y}" for x, y in zip(X, Y, strict=True))]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    cube = read(tmp_path / "a.txt")
+    np.testing.assert_allclose(np.asarray(cube.data)[0], Y)
+    np.testing.assert_allclose(cube.axis.values, X)
+    assert cube.axis.unit == "1/cm"
+
+
+@pytest.mark.parametrize("between", [" ", "\u00a0", "\u202f", "'"])
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("mark", ["\t", ";"])
+def test_thousands_set_apart_by_blanks(between, decimal, mark, tmp_path):
+    rows = [[f"{value:,.2f}".replace(",", between).replace(".", decimal) for value in pair] for pair in zip(X, Y * 1000, strict=True)]
+    cube = read(saved(tmp_path / "a.txt", rows, mark, ("Raman shift (cm-1)", "Counts")))
+    np.testing.assert_allclose(np.asarray(cube.data)[0], Y * 1000, rtol=1e-6)
+    np.testing.assert_allclose(cube.axis.values, X)
+
+
+@pytest.mark.parametrize("title", ["Raman shift (cm-1)", "wavelength_nm", "Wavenumber"])
+@pytest.mark.parametrize("head", [("", *range(40)), ("name", *range(40)), ("", *range(1, 41))])
+def test_a_line_that_is_called_as_positions_are_holds_them(head, title, tmp_path):
+    rows = [(title, *X), ("a", *Y), ("b", *(Y * 2)), ("c", *(Y * 3))]
+    cube = read(saved(tmp_path / "a.csv", rows, ",", head))
+    np.testing.assert_allclose(np.asarray(cube.data), np.stack([Y, Y * 2, Y * 3]))
+    np.testing.assert_allclose(cube.axis.values, X)
+    assert cube.axis.unit == ("nm" if "nm" in title else "1/cm")
+    assert cube.metadata["labels"] == ["a", "b", "c"]
+
+
+def test_single_quotes_are_quotes(tmp_path):
+    rows = [(f"'{x}'", f"'{y}'") for x, y in zip(X, Y, strict=True)]
+    cube = read(saved(tmp_path / "a.csv", rows, ",", ("'Raman shift (cm-1)'", "'Intensity'")))
+    np.testing.assert_allclose(np.asarray(cube.data)[0], Y)
+    assert cube.axis.unit == "1/cm"
