@@ -615,3 +615,59 @@ def test_a_kind_and_its_settings_may_be_a_mapping():
             spectrai.maps(cube, wrong)
     with pytest.raises(ValueError, match="kind"):
         spectrai.maps(cube, {"count": 2})
+
+
+class TestWhatIsSaid:
+    """Maps say what was assumed, left out or not found."""
+
+    def spectra(self, *centres):
+        return line("gaussian", np.array(centres), np.full(len(centres), 12.0))
+
+    def notes(self, kind, values, axis=AXIS, **settings):
+        return " ".join(spectrai.maps(spectrai.Cube(np.asarray(values), axis), kind, **settings).notes)
+
+    def test_references_that_fit_need_no_remark(self):
+        references = spectrai.Cube(self.spectra(950, 1050), AXIS)
+        assert self.notes("unmix", self.spectra(950, 1050), references=references) == ""
+        assert self.notes("library", self.spectra(950, 1050), references=references) == ""
+
+    def test_bands_that_references_do_not_cover(self):
+        references = spectrai.Cube(self.spectra(930, 960)[:, :51], AXIS.take(np.arange(51)))
+        said = self.notes("unmix", self.spectra(930, 960), references=references)
+        assert said == "50 of 101 bands were left out, since a reference has no values there; used were 51 bands, 900–1000 1/cm."
+
+    @pytest.mark.parametrize("kind", ["unmix", "library"])
+    def test_references_without_positions_and_coarse_ones(self, kind):
+        said = self.notes(kind, self.spectra(950, 1050), references=self.spectra(950, 1050))
+        assert said == "The positions of the references are not known: bands were compared by their number."
+        coarse = spectrai.Cube(self.spectra(950, 1050)[:, ::4], AXIS.take(np.arange(0, 101, 4)))
+        assert "sampled at 8 1/cm, more coarsely than the cube (2 1/cm)" in self.notes(kind, self.spectra(950, 1050), references=coarse)
+
+    def test_a_pair_of_equal_references_is_said_once(self):
+        references = spectrai.Cube(self.spectra(950, 1050, 950), AXIS)
+        assert self.notes("unmix", self.spectra(950), references=references).count("hard to distinguish") == 1
+
+    @pytest.mark.parametrize("offset", [-2.0, 3.3])
+    def test_where_there_is_no_peak_there_is_none_in_the_maps(self, offset):
+        found = spectrai.maps(spectrai.Cube(np.full((2, 3, 101), offset), AXIS), "peaks", low=920, high=1080)
+        assert all(np.isnan(found.maps[name]).all() for name in ("position", "height", "fwhm", "area"))
+        assert found.notes
+        assert "there: NaN in the maps" in found.notes[-1] or found.notes == ("6 of 6 fits failed.",)
+
+    def test_negative_values_that_a_factorisation_leaves_out(self):
+        values = np.random.default_rng(0).random((30, 2)) @ self.spectra(950, 1050)
+        assert self.notes("components", values, method="nmf", count=2) == ""
+        assert "were taken as 0" in self.notes("components", values - 0.2, method="nmf", count=2)
+
+    @pytest.mark.parametrize("method", ["pca", "nmf", "kmeans", "vca", "vca_fcls", "mcr_als"])
+    def test_equal_spectra_have_no_components(self, method):
+        words = "are all equal: there are no components to find" if method == "pca" else "hold 1 at most; set count to 1 or less"
+        with pytest.raises(ValueError, match=f"the 12 spectra of 101 bands {words}"):
+            self.notes("components", np.ones((3, 4, 101)), method=method, count=2)
+        with pytest.raises(ValueError, match="the cube has 1 band, and a decomposition needs 2"):
+            self.notes("components", np.ones((3, 4, 1)), AXIS.take([0]), method=method, count=1)
+
+    def test_clusters_are_at_most_as_many_as_different_spectra(self):
+        values = self.spectra(950, 1050)[np.arange(12) % 2]
+        with pytest.raises(ValueError, match="hold 2 at most; set count to 2 or less"):
+            self.notes("components", values, method="kmeans", count=3)

@@ -40,6 +40,8 @@ def window(axis: SpectralAxis, low: float | None, high: float | None, *, least: 
     first, last = float(axis.values.min()), float(axis.values.max())
     low, high = first if low is None else low, last if high is None else high
     unit = f" {axis.unit}" if axis.unit else " (band numbers)"
+    if len(axis) < least:
+        raise ValueError(f"the cube has {len(axis)} band{'' if len(axis) == 1 else 's'}, and {what} needs {least}; choose another cube")
     if low > high or (low == high and least > 1):
         raise ValueError(f"low ({low:g}) must lie below high ({high:g}){unit}")
     bands = axis.window(low, high)

@@ -27,6 +27,8 @@ SEEN = 20_000
 """Spectra at most, evenly spread, in which components are found."""
 SEEN_BY_VCA = 100_000
 """The same for vertex component analysis: the purest pixels are rare."""
+_CLIPPED = 0.01
+"""Share of negative values in the sum of all magnitudes from which it is reported that they were taken as 0."""
 SCREE = 12
 """Components whose share of the variance is always listed."""
 _WORDS = {
@@ -35,6 +37,21 @@ _WORDS = {
 _METHODS = {
     "pca": "PCA", "nmf": "NMF", "kmeans": "k-means", "vca": "VCA, abundances ≥ 0", "vca_fcls": "VCA + FCLS", "mcr_als": "MCR-ALS",
 }  # fmt: skip
+
+
+def _negative(spectra: Doubles) -> float:
+    """Return the share of negative values in the sum of all magnitudes."""
+    return float(-spectra.clip(max=0).sum() / max(float(np.abs(spectra).sum()), 1e-300))
+
+
+def _distinct(spectra: Doubles, most: int) -> int:
+    """Return the number of different spectra, counted up to `most`."""
+    seen = set[bytes]()
+    for spectrum in spectra:
+        seen.add(spectrum.tobytes())
+        if len(seen) >= most:
+            break
+    return len(seen)
 
 
 class ComponentMaps(PlannedMaps):
@@ -81,15 +98,20 @@ class ComponentMaps(PlannedMaps):
                 return compute(np.ascontiguousarray(spectra, np.float64))
 
         names = [*self._names(), *(["cluster"] if self.method == "kmeans" else []), "residual"]
-        return MapPlan(bands, names, values, partial(self._finished, cube.axis.take(bands), self._curves_name(cube), components, scree))
+        clipped = _negative(seen) if self.method == "nmf" else 0.0
+        finished = partial(self._finished, cube.axis.take(bands), self._curves_name(cube), components, scree, clipped)
+        return MapPlan(bands, names, values, finished)
 
     def _finished(
-        self, axis: SpectralAxis, title: str, components: Doubles, scree: PrincipalComponents, maps: dict[str, Doubles]
+        self, axis: SpectralAxis, title: str, components: Doubles, scree: PrincipalComponents, clipped: float, maps: dict[str, Doubles]
     ) -> Maps:  # fmt: skip
         """Return the maps with the spectra of the components and a row for each."""
         names = self._names()
+        notes = () if clipped < _CLIPPED else (
+            f"Negative values, {clipped:.0%} of the sum of all magnitudes, were taken as 0: NMF explains non-negative data only.",
+        )  # fmt: skip
         curves = Cube(components.astype(np.float32), axis, name=title, metadata={NAMES: names})
-        return Maps(maps, curves, self._table(names, maps, scree))
+        return Maps(maps, curves, self._table(names, maps, scree), notes)
 
     def _curves_name(self, cube: Cube) -> str:
         return f"{cube.name} · {_WORDS[self.method]}" if cube.name else _WORDS[self.method]
@@ -97,11 +119,16 @@ class ComponentMaps(PlannedMaps):
     def _found(self, seen: Doubles, scree: PrincipalComponents) -> Doubles:
         """Return components (k, bands), the most abundant first."""
         rank = int((scree.variances > 1e-12 * max(float(scree.variances[0]), 1e-300)).sum())
-        most = min(len(seen), {"pca": rank, "kmeans": len(seen)}.get(self.method, rank + 1))
+        most = min(len(seen), {"pca": rank, "kmeans": _distinct(seen, self.count)}.get(self.method, rank + 1))
+        if most == 0:
+            raise ValueError(
+                f"the {len(seen):,} spectra of {seen.shape[1]} bands are all equal: there are no components to find; choose another "
+                "range (low, high), or a cube whose pixels differ"
+            )
         if self.count > most:
             raise ValueError(
                 f"{self.count} components are requested (count), and the {len(seen):,} spectra of {seen.shape[1]} bands hold {most} at "
-                f"most; set count to {max(most, 1)} or less"
+                f"most; set count to {most} or less"
             )
         if self.method == "pca":
             return scree.loadings

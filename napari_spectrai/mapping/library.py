@@ -160,7 +160,7 @@ class Search:
         names = tuple(name for name, ok in zip(library.names, enough, strict=True) if ok)
         shown = f"{', '.join(left_out[:5])}{' …' if len(left_out) > 5 else ''}"
         notes = (f"{len(left_out)} spectra cover less than {COVERED:.0%} of the bands and are left out: {shown}.",) if left_out else ()
-        spectra = spectra[enough]
+        spectra, notes = spectra[enough], (*library.remarks(axis, bands), *notes)
         return cls(bands, names, spectra, tuple(_grouped(spectra, measure)), measure, notes)
 
     def has_structure(self, spectra: Doubles) -> npt.NDArray[np.bool_]:

@@ -22,6 +22,8 @@ from napari_spectrai.spectral_axis import SpectralAxis
 
 AT_ONCE = 2**13
 """Number of spectra between two reports of progress."""
+_ROUNDING = 1e-9
+"""Height relative to the largest value of a spectrum up to which a peak is a rounding error."""
 
 
 class PeakMaps(PlannedMaps):
@@ -132,7 +134,7 @@ class PeakMaps(PlannedMaps):
         positions, own = axis.values[bands], np.asarray(spectrum, np.float64)[bands]
         fitter = self.fitter(positions)
         found = fitter.fit(own[None])
-        names, values = self._columns(fitter, found, own.size)
+        names, values = self._columns(fitter, found, own[None])
         model = fitter.model
         if points:  # both ends are kept, since the baseline is scaled to them
             model = replace(model, positions=np.linspace(positions.min(), positions.max(), points))
@@ -151,7 +153,7 @@ class PeakMaps(PlannedMaps):
 
         def values(spectra: npt.NDArray[Any]) -> Doubles:
             own = np.ascontiguousarray(spectra, np.float64)
-            return self._columns(fitter, fitter.fit(own, mean), own.shape[1])[1]
+            return self._columns(fitter, fitter.fit(own, mean), own)[1]
 
         return MapPlan(bands, self.names(), values, partial(self._finished, cube, fitter), AT_ONCE)
 
@@ -159,6 +161,9 @@ class PeakMaps(PlannedMaps):
         """Return the maps with a row for each peak, and notes on fits that failed."""
         failed, done = int(np.nansum(maps["failed"])), int(np.isfinite(maps["failed"]).sum())
         notes: tuple[str, ...] = (f"{failed:,} of {done:,} fits failed.",) if failed else ()
+        none = done - failed - max(int(np.isfinite(maps[f"{prefix}position"]).sum()) for prefix in self._prefixes())
+        if none:
+            notes += (f"{none:,} of {done:,} spectra have no peak {self.significance:g} standard errors high there: NaN in the maps.",)
         narrow = max(int((maps[f"{prefix}fwhm"] <= fitter.widths[0]).sum()) for prefix in self._prefixes())
         if narrow:
             notes += (f"{narrow:,} peaks are as narrow as the least width, {fitter.widths[0]:.3g} {cube.axis.unit}: try another shape.",)
@@ -173,8 +178,9 @@ class PeakMaps(PlannedMaps):
     def _prefixes(self) -> list[str]:
         return [""] if self.count == 1 else [f"peak_{peak + 1}_" for peak in range(self.count)]
 
-    def _columns(self, fitter: PeakFitter, found: Fit, bands: int) -> tuple[list[str], Doubles]:
-        """Return the names of the maps and their values (maps, n)."""
+    def _columns(self, fitter: PeakFitter, found: Fit, spectra: Doubles) -> tuple[list[str], Doubles]:
+        """Return the names of the maps and their values (maps, n), of spectra (n, L)."""
+        rounding = _ROUNDING * np.abs(spectra).max(1)
         failed = ~found.converged | self._at_limit(fitter, found)
         columns = []
         for peak in range(self.count):
@@ -186,11 +192,11 @@ class PeakMaps(PlannedMaps):
                 area, gradient = fitter.model.area(found.parameters, peak)
                 known = np.nan_to_num(covariance)  # a parameter at a bound is taken as exact
                 area_error = np.sqrt(np.einsum("ni,nij,nj->n", gradient, known, gradient))
-                weak = ~(np.abs(height) > self.significance * np.nan_to_num(errors[0])) | (height == 0)
+                weak = ~(np.abs(height) > self.significance * np.nan_to_num(errors[0])) | (np.abs(height) <= rounding)
             values = [position, errors[1], height, errors[0], fwhm, errors[2], area, area_error]
             values += [found.parameters[:, own.start + 3], errors[3]] if self.shape == "pseudo_voigt" else []
             columns += [np.where(failed | weak, np.nan, value) for value in values]
-        residual = np.where(failed, np.nan, np.sqrt(found.squares / bands))
+        residual = np.where(failed, np.nan, np.sqrt(found.squares / spectra.shape[1]))
         return self.names(), np.stack([*columns, residual, failed.astype(np.float64)])
 
     def _at_limit(self, fitter: PeakFitter, found: Fit) -> Mask:

@@ -21,6 +21,8 @@ from napari_spectrai.spectral_axis import SpectralAxis
 
 NAMES = "names"
 """Key of a cube's metadata: the names of its spectra."""
+_COARSE = 1.5
+"""Distance of the positions of references, in those of the cube, above which the loss by interpolation is reported."""
 
 
 def _given(value: Any) -> Cube | Path:
@@ -84,6 +86,28 @@ class Library:
             which = f"{', '.join(gone[:3])} holds no values there" if gone else "they have no range in common"
             raise ValueError(f"the references cover {int(known.sum())} of the bands of the cube ({axis.describe()}): {which}")
         return bands[known], spectra[:, known]
+
+    def remarks(self, axis: SpectralAxis, bands: Bands) -> tuple[str, ...]:
+        """Return what was assumed about the positions of the references, or is lost in interpolation, at some bands of an axis."""
+        found = []
+        unknown = [cube for cube in self.cubes if not (cube.axis.unit and axis.unit)]
+        if unknown:
+            whose = "the cube" if not axis.unit else "a reference" if len(unknown) < len(self.cubes) else "the references"
+            found.append(f"The positions of {whose} are not known: bands were compared by their number.")
+        for cube in self.cubes:
+            own = None if cube in unknown else in_unit(cube.axis, axis.unit)
+            if own is not None and _spacing(own.values) > _COARSE * _spacing(axis.values[bands]):
+                found.append(
+                    f"The references are sampled at {_spacing(own.values):.3g} {axis.unit}, more coarsely than the cube "
+                    f"({_spacing(axis.values[bands]):.3g} {axis.unit}): between their positions they were interpolated linearly."
+                )
+                break
+        return tuple(found)
+
+
+def _spacing(positions: Doubles) -> float:
+    """Return the median distance of positions; 0 if there are fewer than two."""
+    return float(np.median(np.diff(np.sort(positions)))) if len(positions) > 1 else 0.0
 
 
 def onto(cube: Cube, axis: SpectralAxis, bands: Bands) -> Doubles:

@@ -13,7 +13,7 @@ from pydantic import Field
 from threadpoolctl import ThreadpoolController
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.mapping.blocks import Bands, Pixels
+from napari_spectrai.mapping.blocks import Bands, Pixels, window
 from napari_spectrai.mapping.kind import Doubles, Maps, Row
 from napari_spectrai.mapping.nnls import NonNegative, weighted_nnls
 from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
@@ -54,7 +54,9 @@ class UnmixMaps(PlannedMaps):
 
     def resolved(self, cube: Cube) -> tuple[Bands, Doubles, list[str]]:
         """Return the bands used, the references there (k, bands), and their names, background included."""
-        library = Library.of(self.references, MOST)
+        return self._resolved(cube, Library.of(self.references, MOST))
+
+    def _resolved(self, cube: Cube, library: Library) -> tuple[Bands, Doubles, list[str]]:
         bands, references = library.on(cube.axis, self.low, self.high)
         names = list(library.names)
         if self.background != "none":
@@ -83,7 +85,8 @@ class UnmixMaps(PlannedMaps):
         ValueError
             If the references lie on another axis, or outnumber the bands.
         """
-        bands, references, names = self.resolved(cube)
+        library = Library.of(self.references, MOST)
+        bands, references, names = self._resolved(cube, library)
         noise = _photon_noise(cube, bands) if self.weights == "photon" else None
         solver = NonNegative(references, sum_to_one=self.sum_to_one)
 
@@ -106,9 +109,10 @@ class UnmixMaps(PlannedMaps):
         curves = Cube(
             references.astype(np.float32), cube.axis.take(bands), name=f"{cube.name} · references".lstrip(" ·"), metadata={NAMES: names}
         )  # fmt: skip
-        notes = ("No photon noise was detected in the data: all bands are weighted alike.",)
-        more = notes if self.weights == "photon" and noise is None else ()
-        return MapPlan(bands, [*_distinct(names), "residual"], values, partial(_finished, references, names, curves, more))
+        more = [*_left_out(cube, bands, self.low, self.high), *library.remarks(cube.axis, bands)]
+        if self.weights == "photon" and noise is None:
+            more.append("No photon noise was detected in the data: all bands are weighted alike.")
+        return MapPlan(bands, [*_distinct(names), "residual"], values, partial(_finished, references, names, curves, tuple(more)))
 
     def abundances(
         self, solver: NonNegative, spectra: npt.NDArray[Any], noise: NoiseModel | None = None
@@ -129,6 +133,17 @@ class UnmixMaps(PlannedMaps):
 def _blas() -> ThreadpoolController:
     """Return the controller of the threads of BLAS, made once: it reads which libraries are loaded."""
     return ThreadpoolController()
+
+
+def _left_out(cube: Cube, bands: Bands, low: float | None, high: float | None) -> list[str]:
+    """Return a remark if the references do not cover all bands."""
+    wanted = window(cube.axis, low, high, least=2, what="a comparison").size
+    if bands.size == wanted:
+        return []
+    used = cube.axis.values[bands]
+    unit = f" {cube.axis.unit}" if cube.axis.unit else ""
+    left = f"{wanted - bands.size} of {wanted} bands were left out, since a reference has no values there"
+    return [f"{left}; used were {bands.size} bands, {used.min():g}–{used.max():g}{unit}."]
 
 
 def _finished(references: Doubles, names: list[str], curves: Cube, more: tuple[str, ...], maps: dict[str, Doubles]) -> Maps:
@@ -159,7 +174,7 @@ def similarities(references: Doubles, names: list[str]) -> tuple[list[Row], tupl
     errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(references @ references.T, hermitian=True)), 0))
     cosine = np.clip(unit @ unit.T, -1, 1)
     rows: list[Row] = []
-    notes = []
+    notes, pairs = [], list[set[int]]()
     for number, name in enumerate(names):
         row: Row = {"component": name, "nearest": None, "angle": None, "correlation": None}
         if len(names) > 1:
@@ -170,7 +185,8 @@ def similarities(references: Doubles, names: list[str]) -> tuple[list[Row], tupl
             pair = references[[number, near]] - references[[number, near]].mean(1, keepdims=True)
             length = np.linalg.norm(pair, axis=1).prod()
             row |= {"nearest": names[near], "angle": angle, "correlation": float(pair[0] @ pair[1] / length) if length > 0 else None}
-            if angle < SIMILAR and (near > number or cosine[near].argsort()[-2] != number):
+            if angle < SIMILAR and {number, near} not in pairs:
+                pairs.append({number, near})
                 notes.append(f"{name} and {names[near]} are hard to distinguish: their spectra differ by an angle of {angle:.1f}°.")
         rows.append(row | {"error": float(errors[number]), "condition": condition})
     return rows, tuple(notes)

@@ -641,7 +641,7 @@ def test_methods_that_need_no_training_are_applied_by_one_button(open_image, unt
 
 
 @pytest.mark.parametrize("event", [Stage("Fitting"), Fold("ridge", 1, 5, 1, 3, 9.0), Compared("ridge", "ridge")])
-def test_a_process_that_has_begun_can_be_paused_before_its_first_epoch(viewer, event):
+def test_a_process_can_be_paused_before_its_first_epoch(viewer, event):
     train = spectrai.widgets.train(viewer)
     train.view.begin("starting")
     train._set_state("starting")
