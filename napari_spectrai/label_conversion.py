@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,9 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
         x = x.to_numpy()
     array = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
     if not array.ndim or not array.size:
-        raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
+        given = isinstance(x, str | Path)
+        remedy = "; open a file of labels with napari_spectrai.io.labels.read_labels(path)" if given else ""
+        raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}{remedy}")
     if array.dtype.kind in "UO":
         return say_unknown(named_or_missing(array))
     return say_unknown(Labels(array, names or {}))

@@ -30,6 +30,25 @@ _WORDS: dict[Place, dict[Option, str]] = {
     "window": {**dict.fromkeys(("dataset", "spectral", "axis", "columns", "shape"), _OPEN_DOCK), "layer": _OF_LAYER},
 }  # fmt: skip
 
+Role = Literal["input", "truth", "source", "path"]
+"""What a file is to who opens it: the input or the truth of an experiment or an evaluation, its source, or a path instead of a cube."""
+_OF_DOCUMENT: dict[Option, str] = {
+    "dataset": "with data.dataset=…", "spectral": "with data.spectral=…", "axis": "with data.axis=UNIT or data.axis=FIRST:LAST:UNIT",
+    "columns": "with data.columns=[COLUMN=ROLE, …]",
+}  # fmt: skip
+_OF_ROLE: dict[tuple[Place, Role], dict[Option, str]] = {
+    ("python", "input"): _OF_DOCUMENT,
+    ("python", "truth"): {**_OF_DOCUMENT, "dataset": "with data.truth_dataset=…"},
+    ("python", "path"): {
+        "dataset": "with read(path, dataset=…)", "spectral": "with read(path, spectral=…)",
+        "axis": "with read(path, axis=SpectralAxis(values, unit))", "columns": "with read(path, columns={title or number: role})",
+        "shape": "with read(path, shape=(height, width))",
+    },
+    ("command", "truth"): {"dataset": "with --truth-dataset NAME"},
+    ("command", "source"): {"dataset": "with --source-dataset NAME"},
+}  # fmt: skip
+
+_role: ContextVar[Role | None] = ContextVar("role", default=None)
 _place: ContextVar[Place | None] = ContextVar("place", default=None)
 _everywhere: list[Place] = ["python"]
 """Places of the whole process, of which the last counts in threads that have none of their own."""
@@ -38,7 +57,9 @@ _answered: ContextVar[frozenset[str]] = ContextVar("answered", default=frozenset
 
 def where(option: Option) -> str:
     """Return where an option is given, as the end of a sentence: ``"with dataset=…"``, or ``"with --dataset NAME"`` under a command."""
-    return _WORDS[_place.get() or _everywhere[-1]][option]
+    place, role = _place.get() or _everywhere[-1], _role.get()
+    own = {} if role is None else _OF_ROLE.get((place, role), {})
+    return own.get(option, _WORDS[place][option])
 
 
 def give(option: Option) -> str:
@@ -55,6 +76,16 @@ def advising(place: Place) -> Iterator[None]:
         yield
     finally:
         _place.reset(token)
+
+
+@contextmanager
+def reading_as(role: Role) -> Iterator[None]:
+    """Word the remedies for what a file is to who opens it, in this thread."""
+    token = _role.set(role)
+    try:
+        yield
+    finally:
+        _role.reset(token)
 
 
 @contextmanager

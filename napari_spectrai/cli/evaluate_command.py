@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -47,6 +48,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.folders import is_folder_of_files
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.labels import Labels
+from napari_spectrai.remedies import Role, reading_as
 from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.runs import Evaluation, Finished, RunFolder, Saved
 from napari_spectrai.runs.cluster import Job
@@ -147,23 +149,23 @@ def evaluate(
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.evaluation.evaluate import evaluating
 
-        def opening(path: Path, array: str | None) -> partial[Cube]:
-            return partial(cube_of, path.absolute(), array, spectral, axis, columns if is_table(path) else None)
+        def opening(path: Path, array: str | None, role: Role = "input") -> partial[Cube]:
+            return partial(_read_as, role, cube_of, path.absolute(), array, spectral, axis, columns if is_table(path) else None)
 
-        noisy = None if source is None else opening(source, source_dataset)
+        noisy = None if source is None else opening(source, source_dataset, "source")
         if only is not None:
             of: Any = _opening_labels if is_classes else opening
             openers = {name: of(path, dataset) for name, path in files.items()}
-            job = _job(openers, of(truth, truth_dataset), noisy, task, options, output)
+            job = _job(openers, of(truth, truth_dataset, "truth"), noisy, task, options, output)
             evaluation = _evaluate_part(job, output, (only, workers, scheduler), folder)
         else:
 
-            def opened(path: Path, array: str | None) -> Any:
-                return (_opening_labels if is_classes else opening)(path, array)()
+            def opened(path: Path, array: str | None, role: Role = "input") -> Any:
+                return (_opening_labels if is_classes else opening)(path, array, role)()
 
             results = {label: opened(file, dataset) for label, file in files.items()}
             raw = None if noisy is None else noisy()
-            steps = evaluating(results, opened(truth, truth_dataset), task, source=raw, model=model, options=options)
+            steps = evaluating(results, opened(truth, truth_dataset, "truth"), task, source=raw, model=model, options=options)
             evaluation = followed(steps, folder, "evaluating")
         if evaluation is not None:
             echo(evaluation)
@@ -191,8 +193,14 @@ def _job(
     return partial(evaluating_on_worker, results, truth, source, task, options, output.absolute())
 
 
-def _opening_labels(path: Path, array: str | None) -> partial[Labels]:
-    return partial(read_labels, path.absolute(), dataset=array)
+def _opening_labels(path: Path, array: str | None, role: Role = "input") -> partial[Labels]:
+    return partial(_read_as, role, read_labels, path.absolute(), dataset=array)
+
+
+def _read_as(role: Role, read: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Open a file; what is wrong with it is worded for what it is to the evaluation."""
+    with reading_as(role):
+        return read(*arguments, **options)
 
 
 def _evaluate_part(job: Job, output: Path | None, how: How, folder: RunFolder | None) -> Evaluation | None:

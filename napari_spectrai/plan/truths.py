@@ -26,6 +26,7 @@ from napari_spectrai.labels import Class, Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.pairing import paired
+from napari_spectrai.remedies import reading_as
 from napari_spectrai.spec import Problem, SettingsError
 
 Truth = Cube | Labels
@@ -137,10 +138,12 @@ def from_files(experiment: Experiment) -> tuple[list[Cube], list[Truth]]:
     data, task = experiment.data, experiment.task
     if task.classifies and not data.truth:
         return _classes_of(data)
-    inputs = _with_parts(data.parts, [_read(path, data, data.dataset) for path in data.input])
-    if not task.classifies:
-        return inputs, [cube for path in data.truth for cube in _read(path, data, data.truth_dataset)]
-    return inputs, [read_labels(path, dataset=data.truth_dataset) for path in _expanded(data.truth, SUFFIXES)]
+    with reading_as("input"):
+        inputs = _with_parts(data.parts, [_read(path, data, data.dataset) for path in data.input])
+    with reading_as("truth"):
+        if not task.classifies:
+            return inputs, [cube for path in data.truth for cube in _read(path, data, data.truth_dataset)]
+        return inputs, [read_labels(path, dataset=data.truth_dataset) for path in _expanded(data.truth, SUFFIXES)]
 
 
 def _with_parts(parts: Sequence[str], inputs: Sequence[list[Cube]]) -> list[Cube]:
@@ -192,7 +195,8 @@ def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> l
 
 
 def _classes_of(data: Data) -> tuple[list[Cube], list[Truth]]:
-    found = [_class_folder(folder, data) for folder in data.input]
+    with reading_as("input"):
+        found = [_class_folder(folder, data) for folder in data.input]
     cubes = _with_parts(data.parts, [[cube for cube, _ in pairs] for pairs in found])
     names = [each for pairs in found for _, each in pairs]
     known = sorted({name for each in names for name in each})

@@ -30,6 +30,7 @@ from napari_spectrai.learn.inference.prediction import Prediction, labels_of
 from napari_spectrai.learn.inference.walk import Walk, codes_shape, of_source
 from napari_spectrai.learn.model import Model
 from napari_spectrai.preparation.missing import nothing_held
+from napari_spectrai.remedies import reading_as
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import MORE, DataMask, decided, said
@@ -151,7 +152,8 @@ def predicting(
         probabilities. It is not written where all is finished, or nothing is, or where a model of a chain has yet to follow.
     """
     options = options or PredictOptions()
-    source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
+    with reading_as("path"):
+        source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
     if out is not None and isinstance(cube, str | Path) and Path(out).resolve() == Path(cube).resolve():
         raise ValueError(f"{out} is read here, and would be lost; choose another out=")
     links, models = resolved(model, source, options)
