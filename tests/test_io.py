@@ -660,3 +660,10 @@ def test_a_failed_write_leaves_what_was_there(cube, tmp_path, monkeypatch, suffi
 def test_the_header_of_a_npy_is_plain_json(cube, tmp_path):
     write(cube, tmp_path / "c.npy")
     assert json.loads((tmp_path / "c.npy.json").read_text())["spectral_axis"]["unit"] == "1/cm"
+
+
+def test_truth_values_of_matlab_are_kept(tmp_path):
+    values = np.random.default_rng(0).random((4, 5, 7)) > 0.5
+    back = read(write(Cube(values, SpectralAxis(np.arange(7.0))), tmp_path / "a.mat"))
+    assert back.data.dtype == bool
+    np.testing.assert_array_equal(back.data, values)

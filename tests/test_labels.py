@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import h5py
@@ -54,7 +55,8 @@ def test_whole_numbers_of_matlab_and_masks_are_labels():
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".npy", ".npz", ".zarr"])
 def test_label_files_keep_numbers_and_names(tmp_path, suffix):
     data = np.arange(12).reshape(3, 4) % 5
-    path = write_labels(Labels(data, {1: "fat", 4: "water"}), tmp_path / f"labels{suffix}")
+    with pytest.warns(SpectralWarning, match="are left out") if suffix == ".npy" else nullcontext():
+        path = write_labels(Labels(data, {1: "fat", 4: "water"}), tmp_path / f"labels{suffix}")
     again = read_labels(path)
     np.testing.assert_array_equal(again.data, data)
     assert holds_labels(path) == (suffix != ".npy")
@@ -355,3 +357,9 @@ def test_label_images_of_ome_zarr(version, tmp_path):
     group.create_array("labels/nuclei/0", data=numbers)
     with pytest.raises(UnreadableError, match=r"labels/cells/0 1×6×8, labels/nuclei/0 1×6×8.*choose one"):
         read_labels(tmp_path / "a.ome.zarr")
+
+
+@pytest.mark.parametrize("kept", [{"names": {1: "a", 2: "b"}}, {"colours": {1: (1.0, 0.0, 0.0, 1.0)}}])
+def test_what_a_npy_cannot_hold_is_said(kept, tmp_path):
+    with pytest.warns(SpectralWarning, match=r"a \.npy holds numbers alone; names and colours of [12] classes are left out; \.npz"):
+        write_labels(Labels(np.array([[0, 1], [2, 1]]), **kept), tmp_path / "a.npy")

@@ -224,7 +224,7 @@ def test_classes_count_what_was_learnt_and_have_names(classifier, tmp_path, comm
     unnamed = replace(labels, names={0: "unlabelled"})
     found = evaluate(bare, unnamed, "classification", source=cube, model=path)
     assert found.classes == ["fat", "water", "bone"]
-    files = [write_labels(one, tmp_path / f"{name}.npy") for name, one in (("told", bare), ("known", unnamed))]
+    files = [write_labels(Labels(one.data), tmp_path / f"{name}.npy") for name, one in (("told", bare), ("known", unnamed))]
     source = write(cube, tmp_path / "cube.npz")
     done = command("evaluate", *files, "--task", "classification", "--source", source, "--model", path, "--csv", tmp_path / "t.csv",
                    "--class-mean", "union")  # fmt: skip

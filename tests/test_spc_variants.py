@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import read
-from napari_spectrai.io import UnreadableError
+from napari_spectrai.io import SpectralWarning, UnreadableError
 
 X, Y = np.linspace(4000, 400, 121), np.sin(np.linspace(0, 12, 121)) * 100 + 120
 
@@ -96,3 +96,19 @@ def test_the_laser_line_of_one_spectrum_is_kept(tmp_path):
 def test_counts_that_are_damaged(damage, tmp_path):
     with pytest.raises(UnreadableError, match="its header claims .*; it is damaged"):
         read(spc(tmp_path / "a.spc", **damage))
+
+
+@pytest.mark.parametrize("exponent", [128, -128])
+def test_floats_of_the_old_version(exponent, tmp_path):
+    head = bytearray(224)
+    struct.pack_into("<BBhfffB", head, 0, 0, 0x4D, exponent, 121, 4000.0, 400.0, 1)
+    (tmp_path / "a.spc").write_bytes(bytes(head) + bytes(32) + Y.astype("<f4").tobytes())
+    np.testing.assert_allclose(read(tmp_path / "a.spc").data[0], Y, rtol=1e-6)
+
+
+def test_a_frequency_of_light_and_a_quantity_without_a_unit(tmp_path):
+    cube = read(spc(tmp_path / "a.spc", kind=26))
+    np.testing.assert_allclose(cube.axis.values, X / 29.9792458)
+    assert cube.axis.unit == "1/cm"
+    with pytest.warns(SpectralWarning, match="it gives Wavelength 4000–400 without a unit; nm is assumed"):
+        assert read(spc(tmp_path / "b.spc", kind=0, flags=4 | 32, titles=b"Wavelength\0I\0")).axis.unit == "nm"

@@ -17,7 +17,7 @@ from napari_spectrai.units import unit_of
 
 _SHORTS, _MULTIPLE, _RANDOM, _ORDERED, _LABELS, _OWN_POSITIONS, _POSITIONS = 1, 4, 8, 16, 32, 64, 128
 _LITTLE, _BIG, _OLD = 0x4B, 0x4C, 0x4D
-_UNITS = {1: "1/cm", 2: "um", 3: "nm", 9: "m/z", 13: "1/cm", 14: "eV", 6: "Hz", 7: "kHz", 8: "MHz", 10: "ppm", 4: "s", 5: "min"}
+_UNITS = {1: "1/cm", 2: "um", 3: "nm", 9: "m/z", 13: "1/cm", 14: "eV", 6: "Hz", 7: "kHz", 8: "MHz", 26: "GHz", 10: "ppm", 4: "s", 5: "min"}
 _Z_UNITS = {1: "1/cm", 2: "um", 3: "nm", 4: "s", 5: "min", 11: "days", 12: "years", 20: "°C", 21: "K", 23: "ms", 28: "m", 29: "mm", 30: "h"}
 _TIMES = ("ms", "s", "min", "h", "days", "years")
 _HEADER, _OLD_HEADER, _SUBHEADER, _ENTRY = 512, 256, 32, 12
@@ -161,7 +161,7 @@ def _part(content: bytes, head: _Head, place: int, shared: npt.NDArray[np.float6
         points, own = head.points, shared
     power = exponent if head.flags & _MULTIPLE else head.exponent
     said = (z, next_z, w)
-    if power == _FLOATS and not head.old:
+    if power in (_FLOATS, -_FLOATS):  # 128 in the two bytes of the old version
         return _Part(own, _numbers(content, f"{head.order}f4", place, points), *said), place + 4 * points
     if head.flags & _SHORTS:
         values = _numbers(content, f"{head.order}i2", place, points) * 2.0 ** (power - 16)

@@ -268,6 +268,12 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
     with replacing(path) as temporary:
         if suffix == ".npy":
             np.save(temporary, data, allow_pickle=False)
+            if labels.names or labels.colours:
+                warn(
+                    path,
+                    f"a .npy holds numbers alone; names and colours of {len(set(labels.names) | set(labels.colours))} classes are "
+                    "left out; .npz and .zarr keep them",
+                )
         elif suffix == ".npz":
             names = [labels.names.get(number, "") for number in range(max(labels.names, default=-1) + 1)]
             coloured = kept | ({_COLOURS: note[_COLOURS]} if labels.colours else {})

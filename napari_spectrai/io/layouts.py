@@ -104,8 +104,8 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         return None
     roles = ["intensity"] * table.width
     notes: list[str] = []
-    for place, column in enumerate(others):
-        roles[column] = _lead_role(table, named[column], column, place, others, notes)
+    for column in others:
+        roles[column] = _lead_role(table, named[column], column, others, notes)
     if table.leads == 1 and not titles[0] and _both_in_order(table.numbers[:, 0], values):
         notes.append("its first line and its first column are both in order; the first line is taken for the positions of the bands")
     unit = next((word for word in words if word), "") or table.across or (titles[position] if position is not None else "")
@@ -133,7 +133,7 @@ def _both_in_order(column: npt.NDArray[np.float64], line: npt.NDArray[np.float64
     return in_order(column) and not counts_up(column) and in_order(line)
 
 
-def _lead_role(table: Table, named: str, column: int, place: int, others: Sequence[int], notes: list[str]) -> str:
+def _lead_role(table: Table, named: str, column: int, others: Sequence[int], notes: list[str]) -> str:
     """Return the role of a column before or after the bands."""
     if column in table.words:
         return "label"
@@ -143,10 +143,11 @@ def _lead_role(table: Table, named: str, column: int, place: int, others: Sequen
     if counts_up(values):
         return "index"
     if table.leads is not None and column < table.leads:
-        side = {1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[len(others)][place] if len(others) <= 3 else "ignored"
-        if len(others) > 1:
+        sides = [other for other in others if other not in table.words]  # names and dates are none
+        side = {1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[len(sides)][sides.index(column)] if len(sides) <= 3 else "ignored"
+        if len(sides) > 1:
             notes.append(f"its column {column} has no title and is taken for the coordinate {side}")
-        return side if len(others) > 1 else "index"
+        return side if len(sides) > 1 else "index"
     if (values == np.rint(values)).all() and np.unique(values).size <= max(2, len(values) // 2):
         notes.append(f"its column {column} of whole numbers is taken for labels")
         return "label"

@@ -68,7 +68,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     numeric = {n: values for n, values in inner.items() if np.size(values) in (*shape, 1, 2)}
     numeric |= {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
     unit = np.ravel(contents.get("unit", ()))
-    found = _found(path, contents[name], numeric, {"spectral_axis": str(unit[0])} if unit.size else {}, main=name)
+    data = contents[name].astype(bool) if kind == "logical" else contents[name]
+    found = _found(path, data, numeric, {"spectral_axis": str(unit[0])} if unit.size else {}, main=name)
     words = {key: str(np.ravel(contents[key])[0]) for key in _WORDS if np.size(contents.get(key, ()))}
     return replace(
         found,

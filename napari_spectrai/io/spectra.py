@@ -14,6 +14,7 @@ from napari_spectrai.io.found import RawArray, SeveralArraysError, positions, wa
 from napari_spectrai.io.table_results import is_auxiliary
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed
+from napari_spectrai.units import quantity_of, unit_of
 
 ALL = "all spectra"
 """Name of the set of all spectra of a file, where they share their positions."""
@@ -69,7 +70,8 @@ def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None) -> RawA
         raise ValueError(f"it gives {len(first.positions)} positions for {len(first.values)} intensities; it is truncated")
     name = first.name if len(spectra) == 1 else ALL
     data = np.stack([one.values for one in spectra])
-    axis = positions(path, first.positions, first.unit)
+    is_quantity = quantity_of(first.unit) != "" and unit_of(first.unit) is None
+    axis = positions(path, first.positions, "" if is_quantity else first.unit, quantity=first.unit if is_quantity else "")
     return RawArray(data, axis=axis, name=first.title if len(spectra) == 1 else "", dataset=name)
 
 
