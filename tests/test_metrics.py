@@ -105,6 +105,26 @@ def test_the_inverse_of_signed_images_is_unlike_them(seed):
     assert in_blocks == pytest.approx(metrics.ssim(-truth, truth), abs=1e-4)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_inverse_of_intensities_is_unlike_them(seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((16, 20, 3)) * 10.0 ** rng.integers(-2, 4)  # never negative, so that nothing is shifted
+    assert metrics.ssim(-truth, truth) <= 0
+    assert metrics.ssim(0.1 * truth.max() - truth, truth) <= 0
+    evaluation = evaluate(-truth, truth, "super_resolution")
+    assert evaluation.metrics["ssim"] <= 0
+    assert any("opposite sign" in note for note in evaluation.notes)
+
+
+def test_a_mask_says_that_its_zeros_are_not_scored():
+    mask = np.random.default_rng(0).integers(0, 2, (12, 14))
+    assert any("holds one class only" in note for note in evaluate(np.ones_like(mask), mask, "segmentation").notes)
+    of_two = evaluate(np.ones_like(mask) + 1, mask + 1, "segmentation")
+    assert of_two.metrics["average_accuracy"] == 0.5
+    assert not any("holds one class only" in note for note in of_two.notes)
+    assert not any("holds one class only" in note for note in evaluate(mask + 1, np.full_like(mask, 2), "segmentation").notes)
+
+
 @pytest.mark.parametrize("level", [0.0, 3.0, -2.0])
 def test_a_truth_without_range_has_no_ratio(level):
     truth = np.full((12, 13, 4), level)

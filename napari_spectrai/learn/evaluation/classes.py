@@ -123,7 +123,9 @@ def scored_classes(
     names = dict(zip(agreed.values, agreed.names, strict=True))
     notes += [] if options.match else _otherwise_named(compared.predicted, roles, compared.truth, names)
     mine = [name for name, role in roles.items() if role == "result"]
-    notes += filter(None, [marker_among([Class(value, name) for value, name in names.items()], "scored")])
+    notes += filter(
+        None, [_one_class(compared.truth, where), marker_among([Class(value, name) for value, name in names.items()], "scored")]
+    )
     notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
     return Evaluation(
         spec.kind, rows, roles, shape=list(compared.truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
@@ -131,6 +133,18 @@ def scored_classes(
         maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine}, class_mean=class_mean,
         scored=int(where.sum()), intervals=sure, learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
+
+
+def _one_class(truth: Labels, scored: npt.NDArray[np.bool_]) -> str:
+    """Return a sentence where a truth of one class leaves out its zeros, which a mask means as a class of its own; else nothing."""
+    held = truth.data[scored]
+    zeros = int(((truth.data == 0) & ~scored).sum())
+    if not zeros or not held.size or (held != held[0]).any():
+        return ""
+    return (
+        f"The truth holds one class only, and its {zeros:,} pixels of 0 count as unlabelled: whatever a result says there is not wrong. "
+        "If 0 is a class, as in a mask, number it: add 1 to truth and results."
+    )
 
 
 def absent(matrix: npt.NDArray[Any], names: Sequence[str], result: str, class_mean: ClassMean) -> Iterator[str]:

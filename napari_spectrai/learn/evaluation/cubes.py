@@ -160,6 +160,11 @@ def _about(source: Cube | None, raw: Cube | Method | None, model: Model | None, 
 
 
 def _brightness(factor: float, name: str) -> str:
+    if factor < 0:
+        return (
+            f"As a whole {name!r} has the opposite sign of the truth, which is {-factor:.3g} times as bright. If only the sign "
+            "differs, multiply one of them by -1, such as cube.with_data(-cube.data)."
+        )
     return (
         f"As a whole the truth is {factor:.3g} times as bright as {name!r}; all scores but angle and peaks include this difference. "
         "To compare shapes, normalise each spectrum (normalise='area', or Intensities in the dock)."
