@@ -102,7 +102,8 @@ def ssim(result: Any, truth: Any) -> float:
 
     SSIM compares mean luminances, which have to be positive. Where the truth has negative values, both images are therefore shifted by
     its minimum before; without that, an inverted result of signed data (derivatives, centred spectra) would have a positive score. For
-    the same reason no window counts as similar in which the mean of the result is negative and that of the truth positive.
+    the same reason no window counts as similar in which the mean of the result is negative and that of the truth positive;
+    scikit-image counts it where the structure is inverted, too.
     NaN for sets of spectra, for images smaller than the window and for a constant truth.
     """
     truth = _tensor(truth)
