@@ -667,3 +667,12 @@ def test_truth_values_of_matlab_are_kept(tmp_path):
     back = read(write(Cube(values, SpectralAxis(np.arange(7.0))), tmp_path / "a.mat"))
     assert back.data.dtype == bool
     np.testing.assert_array_equal(back.data, values)
+
+
+@pytest.mark.parametrize("name", ["sp.wdf", "depth.wdf"])
+@pytest.mark.parametrize("missing", [1, 100, 2000])
+def test_wdf_files_that_lack_their_end_say_so(name, missing, tmp_path):
+    whole = (DATA / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[:-missing])
+    with pytest.warns(SpectralWarning, match="it ends within its block .*; it is truncated"):
+        np.testing.assert_array_equal(read(tmp_path / name).data, read(DATA / name).data)

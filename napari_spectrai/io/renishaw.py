@@ -115,6 +115,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         metadata["laser_nm"] = round(1e7 / measured.laser, 4)
     if measured.count < measured.capacity:
         warn(path, f"{measured.count:,} of {measured.capacity:,} spectra were measured before it was stopped")
+    cut = [name.decode("ascii", "replace") for name, (start, size) in measured.blocks.items() if start + size > path.stat().st_size]
+    misplaced = measured.origins > 0 and b"ORGN" not in measured.blocks
+    if cut or misplaced:
+        lost = ", and the coordinates of its spectra are lost" if misplaced else ""
+        warn(path, f"it ends {f'within its block {cut[0]}' if cut else 'before its last block'}; it is truncated{lost}")
     grid = None
     if _X in coordinates and _Y in coordinates and b"WMAP" in measured.blocks:
         grid = _grid(path, measured, coordinates[_X][0], coordinates[_Y][0])
