@@ -95,3 +95,16 @@ def test_single_quotes_are_quotes(tmp_path):
     cube = read(saved(tmp_path / "a.csv", rows, ",", ("'Raman shift (cm-1)'", "'Intensity'")))
     np.testing.assert_allclose(np.asarray(cube.data)[0], Y)
     assert cube.axis.unit == "1/cm"
+
+
+def test_what_is_asked_of_a_table_that_has_it_not_is_refused(tmp_path):
+    path = saved(tmp_path / "a.csv", [(x, y, y) for x, y in zip(X, Y, strict=True)], ",")
+    assert read(path, dataset="table").shape == (2, 40)
+    with pytest.raises(ValueError, match=r"no array 'b' in it; a text holds one 'table', whose columns are chosen with columns"):
+        read(path, dataset="b")
+    with pytest.raises(ValueError, match=r"a\.csv: 'bad' is neither a unit") as raised:
+        read(path, axis="bad")
+    assert str(raised.value).count("a.csv") == 1
+    (tmp_path / "b.asp").write_text("\n".join(map(str, (5, 4000, 400, 1, 1, 1, *Y[:5]))))
+    with pytest.raises(ValueError, match="the list of columns names 'q'"):
+        read(tmp_path / "b.asp", columns={"q": "intensity"})

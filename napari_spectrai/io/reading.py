@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,22 +91,31 @@ def opened(
         )
     positions = found.axis if place == found.spectral % len(found.data.shape) or (found.axis and shape) else None
     plain = not any(value is not None for value in given.values())
-    try:
+    with _as_cube(path):
         whole = _folded(path, as_cube(found.data, position=place).data, shape, by_columns=found.by_columns)
+    chosen = axis if isinstance(axis, SpectralAxis) else _positions(path, axis, positions, whole.shape[-1])
+    with _as_cube(path):
         cube = Cube(
             whole,
-            axis if isinstance(axis, SpectralAxis) else _positions(path, axis, positions, whole.shape[-1]),  # type: ignore[arg-type]
+            chosen,  # type: ignore[arg-type]
             pixel_size=found.pixel_size,
             pixel_unit=found.pixel_unit,
             name=found.name or _stem(path, known),
             source=path if plain else None,  # another process that is given the path alone would read something else
             metadata=found.metadata,
         )
+    return Opened(cube, found.dataset if dataset is None else dataset, place, stored)
+
+
+@contextmanager
+def _as_cube(path: Path) -> Iterator[None]:
+    """Name the file in the error of an array that makes no cube."""
+    try:
+        yield
     except UnreadableError:
         raise
     except ValueError as error:
         raise UnreadableError(f"{path}: cannot be read as a cube: {one_line(error)}") from error
-    return Opened(cube, found.dataset if dataset is None else dataset, place, stored)
 
 
 def _place(path: Path, found: RawArray, spectral: int | None, shape: tuple[int, int] | None) -> int:

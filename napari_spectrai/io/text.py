@@ -53,6 +53,8 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
     Understood: what `write` wrote; spectra in columns with their positions; spectra in rows under their positions, with coordinates,
     labels or running numbers before or after them; one line per value, with its position and its coordinates; intensities alone.
     """
+    if dataset not in (None, "table"):
+        raise ValueError(f"there is no array {dataset!r} in it; a text holds one 'table', whose columns are chosen {where('columns')}")
     known = _seen.pop(_state(path), None)
     content = "" if known is not None else text_of(path)
     if content.startswith(_OURS):
@@ -60,7 +62,7 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
             raise ValueError("roles of columns are for tables of other programs; this one names its columns itself")
         return _own(json.loads(lines_of(content)[0].removeprefix(_OURS)), _own_numbers(content))
     table, facts = known or _prepared(content)
-    if table.width == 1 and (spectrum := _counted(path, table)) is not None:
+    if table.width == 1 and not columns and (spectrum := _counted(path, table)) is not None:
         return spectrum
     layout = layout_of(table)
     if columns:
