@@ -43,6 +43,14 @@ def as_float32(values: Any, name: str = "") -> FloatArray:
         raise ValueError(f"{name or 'the cube'!r} has values up to {largest:.2g}, above the 3.4e38 of float32; divide it first") from error
 
 
+def as_array(x: Any) -> Any:
+    """Return an array of NumPy or like it as it is, a tensor of torch as an array, with the same memory where possible, else an array."""
+    if hasattr(x, "detach") and hasattr(x, "cpu"):
+        tensor = x.detach().cpu()
+        return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
+    return x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cube:
     """A spectral image, or a set of spectra: an array with the bands last, and the positions of the bands.
@@ -97,7 +105,7 @@ class Cube:
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        data = self.data if hasattr(self.data, "shape") and hasattr(self.data, "dtype") else np.asarray(self.data)
+        data = as_array(self.data)
         if len(data.shape) < 2:
             raise ValueError(
                 f"a cube has shape (..., y, x, bands) or (spectra, bands), not {data.shape}; "

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.spectral_axis import SpectralAxis
 
 SHIFT = "shift"
 """Raman shift in 1/cm, computed from the absolute wavenumber and the laser line."""

@@ -29,7 +29,7 @@ def command(arguments, expected=1):
 
 
 @pytest.mark.parametrize("task", ["denoising", "segmentation"])
-def test_an_experiment_is_completed_by_what_it_is_told(task, two):
+def test_an_experiment_is_completed_by_its_remedy(task, two):
     files = {"input": [two / "two.mat"], "truth": [two / ("classes.mat" if task == "segmentation" else "two.mat")]}
     kind, pairs = ("pca_lda", {}) if task == "segmentation" else ("ridge", {"learns_from": "pairs"})
     document = {"task": {"kind": task, **pairs}, "data": files, "network": {"kind": kind}, "split": {"method": "random"}}
@@ -41,7 +41,7 @@ def test_an_experiment_is_completed_by_what_it_is_told(task, two):
     assert train(experiment, run=two / "run").description.experiment.task.kind == task
 
 
-def test_a_command_is_completed_by_what_it_is_told(two):
+def test_a_command_is_completed_by_its_remedy(two):
     file = str(two / "two.mat")
     (two / "e.yml").write_text(
         f"task: {{kind: denoising, learns_from: pairs}}\ndata: {{input: ['{file}'], truth: ['{file}']}}\nnetwork: {{kind: ridge}}\n"
