@@ -95,7 +95,7 @@ def test_modules_contain_no_private_words(name):
     assert not found, "\n".join(f"{name}:{line}: {word!r}; write {instead}" for line, word, instead in found)
 
 
-def tests_in_private_words() -> list[str]:
+def names_in_private_words() -> list[str]:
     """Return the tests, but those of this module, whose names contain private words."""
     return [
         f"{path.name}: {name}"
@@ -106,7 +106,7 @@ def tests_in_private_words() -> list[str]:
 
 
 def test_names_of_tests_contain_no_private_words():
-    assert tests_in_private_words() == []
+    assert names_in_private_words() == []
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,6 @@ if __name__ == "__main__":
         f"napari_spectrai/{name}:{line}: {word!r}; write {instead}"
         for name in modules()
         for line, word, instead in private_words((PACKAGE / name).read_text(encoding="utf-8"), KEPT.get(name, set()))
-    ] + tests_in_private_words()
+    ] + names_in_private_words()
     print("\n".join(lines) or "no private words")  # noqa: T201
     sys.exit(bool(lines))
