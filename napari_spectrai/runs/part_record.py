@@ -31,6 +31,7 @@ from napari_spectrai.runs.part_files import (
     save,
     write_plan,
 )
+from napari_spectrai.runs.part_plan import OtherJobError, compare
 from napari_spectrai.runs.part_state import State
 
 FOLDER = "parts"
@@ -41,14 +42,6 @@ RECORD = 3
 _LOOK = 0.1
 """Seconds between looks at a lock that another process holds."""
 _PLAN, _FINISHED, _ARRAY = "plan.json", "finished.json", "zarr.json"
-_WORDS = {
-    "verb": "the command", "count": "the number of parts", "input": "the input", "model": "the model", "options": "the options",
-    "shape": "the shape of the result", "format": "the format", "record": "the version of napari-spectrai",
-}  # fmt: skip
-
-
-class OtherJobError(ValueError):
-    """An output that another job, or the same job with other inputs, has started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,7 @@ class PartRecord:
 
             with writing(output):
                 published(output, both)
-        record._compare(plan)
+        compare(output, record.plan, plan)
         return record
 
     @staticmethod
@@ -119,24 +112,6 @@ class PartRecord:
             if type(plan["count"]) is not int:
                 raise TypeError("the number of parts is no number")
         return plan
-
-    def _compare(self, plan: Mapping[str, Any]) -> None:
-        started = self.plan
-        differing = [name for name in plan if started.get(name) != plan[name]]
-        if not differing:
-            return
-        words = " and ".join(_WORDS.get(name, name) for name in differing)
-        if differing == ["count"]:
-            raise OtherJobError(
-                f"{self.output} was started in {started['count']} parts, and this is one of {plan['count']}; "
-                f"use --part i/{started['count']}, or choose another output"
-            )
-        shown = {name: (started.get(name), plan[name]) for name in differing if isinstance(plan[name], str | int) and name != "input"}
-        details = "".join(f" ({_WORDS.get(name, name)}: {old} then, {new} now)" for name, (old, new) in shown.items())
-        raise OtherJobError(
-            f"{self.output} was started with other settings: {words} changed{details}. Use those that it was started with, "
-            f"or remove {self.output.name}, or choose another output"
-        )
 
     # ---------------------------------------------------------------- states of parts
 
