@@ -19,8 +19,8 @@ _HEAD_MARGIN = 12
 """Pixels around the words of a head."""
 _NARROWEST = 72
 """Least width of a column of text, in pixels."""
-_MOST_WRAPPED = 200
-"""Largest number of rows whose texts take several lines where columns are too narrow; in longer tables they are elided."""
+_MOST_LINES, _MOST_WRAPPED = 2, 200
+"""Lines of a text that is wider than its column, in tables of so many rows; what is longer is elided, and in the tooltip."""
 
 
 class _Table(QTableWidget):
@@ -88,6 +88,9 @@ class RowTable(Container[Any]):
         header.setFixedHeight(lines * metrics.lineSpacing() + 8)
         if self._texts and table.rowCount() <= _MOST_WRAPPED:
             table.resizeRowsToContents()
+            highest = _MOST_LINES * table.fontMetrics().lineSpacing() + 6
+            for row in range(table.rowCount()):
+                table.setRowHeight(row, min(table.rowHeight(row), highest))
         inside = sum(table.rowHeight(row) for row in range(min(table.rowCount(), MOST_ROWS)))
         bar = table.horizontalScrollBar().sizeHint().height() if short > 0 else 0
         table.setFixedHeight(header.height() + inside + bar + 2 * table.frameWidth() + 2)

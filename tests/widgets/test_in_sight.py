@@ -28,6 +28,23 @@ def test_all_columns_of_a_table_are_in_sight_where_texts_can_take_several_lines(
     assert table.table.item(0, 2).toolTip() == "0.0081591"
 
 
+def test_long_texts_take_two_lines_at_most(qtbot):
+    table = RowTable()
+    qtbot.addWidget(table.native)
+    table.native.resize(350, 300)
+    table.show()
+    names = {
+        "file": "map 1.npz",
+        "result": "map 1-" + "a-very-long-name-of-a-model-" * 5,
+        "spectra": 400,
+        "mean_intensity": 0.26,
+        "share": 0.5,
+    }
+    table.show_rows([names] * 3)
+    assert table.table.rowHeight(0) <= 3 * table.table.fontMetrics().lineSpacing()
+    assert table.table.item(0, 1).toolTip() == names["result"]
+
+
 @pytest.mark.parametrize("values", [[0.0, 0.0], [1e-3, -1e-4], [np.nan, np.nan], [np.nan, 2.0], [1e-3, 1e-1]])
 @pytest.mark.parametrize("points", [True, False])
 def test_points_are_seen_on_an_axis_of_decades_or_the_axis_is_linear(qtbot, recwarn, values, points):

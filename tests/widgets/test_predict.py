@@ -282,7 +282,12 @@ def test_results_are_written_next_to_their_files(viewer, dock, model, until, tmp
     assert [path.name for path in results] == ["map 1-Savitzky-Golay.zarr", "map 2-Savitzky-Golay.zarr"]
     np.testing.assert_allclose(read(results[0]).numpy(), predict(model, paths[0]).result.numpy(), rtol=1e-5)
     assert len(viewer.layers) == 0
-    # never over what is there without asking
+    # never over what is there without asking; right after these were written, that is no problem
+    assert dock.problem == ""
+    assert "to predict them again, choose" in dock._note.value
+    assert not dock._start.enabled
+    dock._targets.files.made.clear()
+    dock._check()
     assert "map 1-Savitzky-Golay.zarr, map 2-Savitzky-Golay.zarr already exist" in dock.problem
     assert not dock._start.enabled
     dock._targets.files.existing.value = "skip existing"

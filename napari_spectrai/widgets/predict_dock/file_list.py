@@ -65,7 +65,8 @@ class FileList(Container[Any]):
     def __init__(self) -> None:
         self._paths: list[Path] = []
         self.looked: list[Looked] = []
-        self._existing: list[Path] = []
+        self.made: set[Path] = set()
+        """Results that were written from here."""
         self._names = text("files")
         self._add = PushButton(text="Add files…", name="add_files", tooltip="add spectral files to apply the model to")
         self._folder = PushButton(
@@ -176,6 +177,8 @@ class FileList(Container[Any]):
         """Apply the choice made for existing results, or ask for one."""
         self.existing.visible = bool(there)
         names, answer = _some([place.name for place in there], ", "), self.existing.value
+        if there and answer == _ASK and self.made.issuperset(there):
+            return [], "", "These files have their results; to predict them again, choose what to do with those."
         if there and answer == _ASK:
             verb = "exists" if len(there) == 1 else "exist"
             return [], f"{names} already {verb}; choose what to do with them, or choose another folder.", note

@@ -209,7 +209,7 @@ class PredictDock(Dock):
         self._note.value, self._note.visible = note, bool(note)
         ready = bool(self._pairs) if self._targets.what.value == FILES else bool(self.layers)
         self._start.enabled = ready and not trouble and card is not None and not self._applying.busy
-        self.because("" if self._start.enabled or self._applying.busy else trouble or self._targets_wanted())
+        self.because("" if self._start.enabled or self._applying.busy else trouble or note or self._targets_wanted())
         self._show_remedy()
 
     def _targets_wanted(self) -> str:
@@ -299,6 +299,7 @@ class PredictDock(Dock):
         if self._targets.what.value == FILES:
             self.table.clear_rows()
             works = [order.on_file(path, out) for path, out in self._pairs]
+            self._targets.files.made.update(out for _, out in self._pairs)
         else:
             try:
                 works = [order.on_layer(layer, self._targets.region.of(layer)) for layer in self.layers]

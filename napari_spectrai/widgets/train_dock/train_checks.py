@@ -181,6 +181,7 @@ class TrainingChecks:
             self._looked_at = None
             self._looking.forget()
             self.estimating.forget()
+            self._form.show_times({})
         self.changed.emit()
 
     def _missing(self, cubes: list[Any], truths: list[Any]) -> list[Problem]:
