@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -193,10 +194,14 @@ class Question:
         else:
             del document["training"]["start"]
         kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")} | {"batch": self.batch}
-        key = json.dumps(
-            [document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch"), "methods"], sort_keys=True
-        )
+        key = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], _torch(), "methods"], sort_keys=True)
         return hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
+
+
+@cache
+def _torch() -> str:
+    """Return the version of torch, which is read from a file."""
+    return version("torch")
 
 
 def questioned(experiment: Experiment, extent: Extent, cubes: Sequence[Cube], truths: Sequence[Truth]) -> Question:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtCore import QCoreApplication, QObject
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QObject, QTimer
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
 
 from napari_spectrai.remedies import advising
@@ -83,5 +85,27 @@ class LatestOnly(QObject):
                 self._back.emit(word, good)
 
     def _deliver(self, word: Any, good: bool) -> None:  # noqa: FBT001
+        _in_turn(self, word, good)
+
+    def emit(self, word: Any, *, good: bool) -> None:
+        """Emit an answer, unless nobody waits for it any more."""
         if not self._leaving:
             (self.answered if good else self.failed).emit(word)
+
+
+_pending: deque[tuple[LatestOnly, Any, bool]] = deque()
+
+
+def _in_turn(asker: LatestOnly, word: Any, good: bool) -> None:  # noqa: FBT001
+    """Emit one answer in each turn of the event loop: those to several docks often arrive together, such as when a layer was added."""
+    _pending.append((asker, word, good))
+    if len(_pending) == 1:
+        QTimer.singleShot(0, _next)
+
+
+def _next() -> None:
+    asker, word, good = _pending.popleft()
+    if _pending:  # before the answer, which may let the window work, or raise an error
+        QTimer.singleShot(0, _next)
+    if isalive(asker):  # type: ignore[no-untyped-call]
+        asker.emit(word, good=good)

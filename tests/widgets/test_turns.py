@@ -1,8 +1,10 @@
 """Docks are made in several turns of the event loop, and are whole for whoever reads them."""
 
 import pytest
+from qtpy.QtCore import QObject, QTimer
 
 from napari_spectrai.widgets.dock import Dock, open_in_turns, opened
+from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.open_dock import OpenDock
 from napari_spectrai.widgets.turns import Turns
 
@@ -89,3 +91,32 @@ def test_parts_are_done_in_order_and_an_error_ends_them(qapp):
     assert (done, turns.done) == ([1, 2], True)
     turns.finish()
     assert done == [1, 2]
+
+
+def test_answers_that_arrive_together_are_shown_one_in_a_turn(qapp, qtbot):
+    """Else one layer that is added lets all docks work in one go, and the window stands still meanwhile."""
+    parent, turn, seen = QObject(), [0], []
+    ticks = QTimer(parent)
+    ticks.timeout.connect(lambda: turn.__setitem__(0, turn[0] + 1))
+    askers = [LatestOnly(parent) for _ in range(4)]
+    for number, asker in enumerate(askers):
+        asker.answered.connect(lambda word: seen.append((word, turn[0])))
+        asker.ask(lambda number=number: number)
+    while any(asker.busy for asker in askers):  # all have answered, and no event was processed yet
+        pass
+    ticks.start(0)
+    askers[0].leave()
+    qtbot.waitUntil(lambda: len(seen) == 3, timeout=60_000)
+    assert sorted(word for word, _ in seen) == [1, 2, 3]
+    assert len({when for _, when in seen}) == 3
+
+
+def test_an_answer_that_raises_does_not_keep_back_the_others(qapp, qtbot):
+    parent, seen = QObject(), []
+    askers = [LatestOnly(parent) for _ in range(3)]
+    for number, asker in enumerate(askers):
+        asker.answered.connect(lambda word: seen.append(1 / word))
+        asker.ask(lambda number=number: number)
+    with qtbot.capture_exceptions() as raised:
+        qtbot.waitUntil(lambda: len(seen) == 2 and bool(raised), timeout=60_000)
+    assert len(raised) == 1
