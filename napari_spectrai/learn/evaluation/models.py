@@ -44,6 +44,8 @@ from napari_spectrai.valid import finite, said, values_of, without
 def of_model(model: Model, source: Any, truth: Any, options: EvaluateOptions, moved: list[str]) -> Generator[Progress, None, Evaluation]:
     """Apply a model to a source and score it; sentences on crops are added to `moved`."""
     task = model.description.experiment.task
+    if source is None and task.enlarges == 1:
+        raise ValueError("there is no cube to apply the model to; give the source (source=)")
     if task.classifies:
         cube = as_cube(source)
         labels = labels_of_marks(truth, cube) if is_marks(truth) else as_labels(truth)
@@ -83,8 +85,6 @@ def _pair(model: Model, cube: Any, target: Cube, options: EvaluateOptions, moved
         if task.enlarges > 1:
             _refuse_other_size(source, target, task.enlarges)
         return source, target, []
-    if task.enlarges == 1:
-        raise ValueError("there is no cube to apply the model to; give one")
     target, notes = _divisible(target, task.enlarges)
     sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
     coarse = degraded(sharp, task.enlarges).numpy()
