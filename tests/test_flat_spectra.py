@@ -46,3 +46,7 @@ def test_what_may_be_measured_is_not_said():
     assert not flat_spectra([Cube(values)], "are learnt")
     assert not flat_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 4)).astype(np.float32))], "are learnt")
     assert not flat_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 28)).astype(np.float32))], "are learnt")
+
+
+def test_all_spectra_may_be_flat():
+    assert "100 % of the spectra" in flat_spectra([Cube(np.full((4, 5, 9), 2.0, np.float32))], "are learnt")[0]

@@ -14,6 +14,7 @@ from napari_spectrai import Cube, evaluate
 from napari_spectrai.experiment.metrics import METRICS, by_class, unit_of
 from napari_spectrai.learn.scoring import intervals, metrics, spectrum_sums
 from napari_spectrai.learn.scoring.peaks import peak_errors
+from napari_spectrai.learn.train.console import in_digits
 
 SEEDS = range(24)
 
@@ -288,3 +289,10 @@ def test_samples_of_many_units_are_drawn_a_few_at_a_time_and_are_the_same(monkey
     monkeypatch.setattr(intervals, "_AT_ONCE", 350)
     assert intervals.bootstrap(50, scores, {}, (0.0, 1.0))["mse"] == pytest.approx(at_once["mse"])
     assert rows == [400, 1, *[7] * 57, 1, 1]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e-3, 1.0, 1e4, 1e12, 1e30])
+def test_scores_on_a_terminal_have_digits_at_any_scale(scale):
+    value = 1.2345 * scale
+    assert float(in_digits(value)) == pytest.approx(value, rel=1e-3)
+    assert len(in_digits(value)) < 13

@@ -40,7 +40,7 @@ def flat_spectra(cubes: Sequence[Cube], what: str, looked_at: int = LOOKED_AT) -
         value, share = f"{values[counts.argmax()]:.6g}", counts.max() / len(rows)
         name = cube.name or f"input {number}"
         found.append(
-            f"{100 * share:.2g} % of the spectra of {name!r} have the value {value} in every band, and {what} like the others. If it marks "
+            f"{100 * share:.3g} % of the spectra of {name!r} have the value {value} in every band, and {what} like the others. If it marks "
             f"missing data, set it to NaN: np.where(np.isclose(cube.data, {value}), np.nan, cube.data)."
         )
     return found if len(found) <= 3 else [*found[:3], f"So do those of {len(found) - 3} more inputs."]

@@ -13,6 +13,11 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.runs import Compared, Epoch, Event, Failed, Finished, Fold, Progress, Stage, Started, Step
 
 
+def in_digits(value: float) -> str:
+    """Return a score with five digits, at whatever scale the data are."""
+    return f"{value:.5f}" if value == 0 or 0.01 <= abs(value) < 1e5 else f"{value:.4g}"
+
+
 class TrainingBar:
     """A progress bar of epochs with the losses, below the scores of the classical methods."""
 
@@ -44,13 +49,13 @@ class TrainingBar:
             )
             self._say(event.notes)
             if event.baselines:
-                scores = " · ".join(f"{name} {value:.5f}" for name, value in event.baselines.items())
+                scores = " · ".join(f"{name} {in_digits(value)}" for name, value in event.baselines.items())
                 self.console.print(f"validation {METRICS[event.metric].title}: {scores}")
         elif isinstance(event, Step):
             done = event.epoch - 1 + event.step / event.steps
             self._bar.update(self._task, completed=done)
         elif isinstance(event, Epoch):
-            scores = f"epoch {event.epoch}/{event.epochs}  training {event.training:.5f}  validation {event.validation:.5f}"
+            scores = f"epoch {event.epoch}/{event.epochs}  training {in_digits(event.training)}  validation {in_digits(event.validation)}"
             self._bar.update(self._task, completed=event.epoch, scores=scores)
         elif isinstance(event, Fold):
             done = event.number - 1 + event.fold / event.folds
