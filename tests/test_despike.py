@@ -14,6 +14,7 @@ from napari_spectrai.preparation.despike import Despike, find_spikes
 from napari_spectrai.preparation.spikes.search import Search
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.samples import sample
+from napari_spectrai.valid import IGNORED
 
 
 def lines(seed, *, height=16, width=16, bands=160, count=8, share=1.0, scatter=False, noise=3.0):
@@ -169,6 +170,25 @@ def test_what_is_counted_is_what_is_changed():
     assert found.by_pixel[3, 4] == 2
     assert found.by_pixel.sum() == 3
     assert str(find_spikes(Cube(broad()))) == "no spikes in 400 spectra"
+
+
+@pytest.mark.parametrize("shape", [(20, 20, 100), (-1, 100)], ids=["image", "set"])
+@pytest.mark.parametrize("empty", [0.0, np.nan, -9999.0], ids=["zero", "NaN", "ignored"])
+def test_spectra_without_data_change_neither_what_is_found_nor_what_is_counted(shape, empty):
+    data = broad()
+    data[3, 4, 20:22] += np.float32([30, 50])
+    data[13, 4, 60] += 40
+    data[3, 4:6, 60] += 40
+    spiky = data.copy()
+    data[:, 8:] = empty
+    cube = Cube(data.reshape(shape), metadata={IGNORED: -9999.0} if empty == -9999 else {})
+    found = find_spikes(cube)
+    done = preprocess(cube, ["despike"]).numpy().reshape(data.shape)[:, :8]
+    changed = done != data[:, :8]
+    assert found.by_band.sum() == changed.sum() > 0
+    np.testing.assert_array_equal(found.by_band, changed.sum((0, 1)))
+    alone = preprocess(Cube(spiky[:, :8].reshape((20, 8, 100) if len(shape) == 3 else (-1, 100))), ["despike"]).numpy().reshape(done.shape)
+    np.testing.assert_array_equal(changed, alone != spiky[:, :8])
 
 
 def test_blocks_and_chunks_see_the_pixels_around(monkeypatch):

@@ -10,11 +10,12 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
-from napari_spectrai.preparation.sample_rows import seen
+from napari_spectrai.preparation.sample_rows import seen, with_data_only
 from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone
 from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import LEARNT, NeighbourStep
 from napari_spectrai.spec import Spec
+from napari_spectrai.valid import with_ignored_missing
 
 _AT_ONCE = 2**21
 """Number of values searched at a time."""
@@ -131,8 +132,9 @@ class Despike(NeighbourStep):
 
     def findings(self, cube: Cube) -> Spikes:
         """Return the spikes of a cube, after estimating the statistics of its spectra if they are unknown."""
-        step = self.fitted(seen(cube), cube.axis)
-        data = cube.numpy()
+        source = with_ignored_missing(cube)
+        step = self if self.is_fitted else self.fitted(with_data_only(seen(source)), source.axis)
+        data = source.numpy()
         parts = list(step._found(data, cube.axis))  # noqa: SLF001  # of the same class
         return Spikes.of(FoundSpikes.joined(parts) if parts else None, data, cube.axis)
 

@@ -101,7 +101,7 @@ def preparing(
     for number, (spatial, group) in enumerate(groups):
         if spatial:
             for step in group:
-                known = step if step.is_fitted else step.fitted(seen(source), source.axis)
+                known = step if step.is_fitted else step.fitted(with_data_only(seen(source)), source.axis)
                 source = across(source, known, own=_is_own(source.data, given))
             yield (number + 1) * 1000, len(groups) * 1000
             continue
