@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.columns import counts_up, in_order
-from napari_spectrai.units import unit_of
+from napari_spectrai.units import quantity_of, unit_of
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?)?[_ .]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
+_PREFIX = r"X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?"
+_BAND = re.compile(rf"(?P<prefix>{_PREFIX})?[_ .]?(?P<value>{_NUMBER.pattern})\s*(?P<rest>.{{0,16}})", re.IGNORECASE)
 _NAMED_BAND = re.compile(r"([^\W\d](?:[^\d+-]|(?<!\d)[+-](?!\d)){0,20})(\d+\.?\d*)\s*.{0,16}")
 _MORE_DIGITS = re.compile(r"[.,]\d")
 _LEAST_BANDS, _LEAST_POSITION = 4, 100
@@ -22,7 +23,7 @@ _LEAST_BANDS, _LEAST_POSITION = 4, 100
 
 def after(prefix: str) -> re.Pattern[str]:
     """Return the pattern of titles that are a prefix and a position."""
-    return re.compile(rf"{re.escape(prefix)}({_NUMBER.pattern})\s*(.{{0,16}})")
+    return re.compile(rf"(?P<prefix>){re.escape(prefix)}(?P<value>{_NUMBER.pattern})\s*(?P<rest>.{{0,16}})")
 
 
 def shared_prefix(numbers: npt.NDArray[np.float64], titles: Sequence[str]) -> str:
@@ -45,8 +46,14 @@ def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str]
     words: list[str] = []
     for column, title in enumerate(titles):
         match = band.fullmatch(title.strip()) if leads is None or column >= leads else None
-        rest = match.group(2) if match is not None else ""
+        rest = match["rest"] if match is not None else ""
         plain = match is not None and (not rest.strip() or (unit_of(rest) is not None and not _MORE_DIGITS.match(rest)))
-        values.append(float(match.group(1)) if match is not None and plain else None)
-        words.append(match.group(2).strip(" ()[]") if match is not None and plain else "")
+        values.append(float(match["value"]) if match is not None and plain else None)
+        words.append(_unit_words(match) if match is not None and plain else "")
     return values, words
+
+
+def _unit_words(match: re.Match[str]) -> str:
+    """Return the words that give the unit of a position: those behind it, else those before it, as in ``wl_450``."""
+    behind, before = match["rest"].strip(" ()[]"), match["prefix"] or ""
+    return behind or (before if quantity_of(before) or unit_of(before) is not None else "")

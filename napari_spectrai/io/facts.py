@@ -24,6 +24,12 @@ _OTHER_QUANTITY = re.compile(r"laser|excit|anreg|возбужд|励起|stage|sli
 _LASER = re.compile(r"(laser|excitation)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _INVERSE = re.compile(r"cm\s*\^?\s*[({]?[-−⁻]\s*[1¹][)}]?|1\s*/\s*cm", re.IGNORECASE)
+_OF_VALUES = re.compile(
+    r"inten[sz]|count|absor|transm|reflec|irradian|power|laser|\d{2}|[^\W\d]\s*/\s*(?:[nuµμ]m|cm|ev)\b|/\s*\w+\d?\s*/", re.IGNORECASE
+)
+"""What makes words with a unit in them a title of values, such as ``counts/nm``."""
+_QUANTITIES = {"nm": "wavelength", "um": "wavelength", "1/cm": "wavenumber", "eV": "energy", "m/z": "mass"}
+_SHORTEST_UNIT, _CERTAIN_LETTERS = 2, ("Å", "å", "\u212b")
 _LONGEST_FACT = 2000
 """Characters of a line in which a fact is sought; longer lines are titles or numbers."""
 _LENGTHS = (
@@ -75,7 +81,23 @@ class Facts:
 
 def names_axis(key: str, value: str) -> bool:
     """Whether a pair of words names the axis of the positions and its quantity or unit, as ``X-axis`` and ``Wavelength [nm]`` do."""
-    return _SPECTRAL_KEY.fullmatch(key) is not None and (unit_of(value) is not None or quantity_of(value) != "")
+    if _SPECTRAL_KEY.fullmatch(key) is None:
+        return False
+    return _is_unit(value) or (quantity_of(value) != "" and (not quantity_of(key) or quantity_of(key) == quantity_of(value)))
+
+
+def says_unit(quantity: str, value: str) -> bool:
+    """Whether the second of two words is the unit of the first, as in ``Wavelength`` and ``nm``, and no quantity of its own."""
+    known = unit_of(value) if _is_unit(value) and not quantity_of(value) else None
+    return known is not None and quantity_of(quantity) in ("", _QUANTITIES.get(known.name, ""))
+
+
+def _is_unit(value: str) -> bool:
+    """Whether words are a unit of positions alone: no title of values, such as ``counts/nm``, and no letter of one, such as ``A``."""
+    words = value.partition(";")[0].strip(" \t\"'[](){}")
+    if len(words) < _SHORTEST_UNIT and words not in _CERTAIN_LETTERS:
+        return False
+    return unit_of(words) is not None and _OF_VALUES.search(_INVERSE.sub("", words)) is None
 
 
 def length_unit(words: str) -> str:
@@ -111,7 +133,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
             unit = length_unit(value) or "pixel"
         elif _LASER.search(key):
             laser = laser or _laser(key, value)
-        elif _SPECTRAL_KEY.fullmatch(key) and (unit_of(value) is not None or quantity_of(value)):
+        elif names_axis(key, value):
             spectral = spectral or value.partition(";")[0]
         elif _RANGE.fullmatch(key) and _NUMBER.search(value) and unit_of(value) is not None:
             spectral = spectral or _unit_in(value)

@@ -27,10 +27,11 @@ from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.untitled_layouts import by_values, some_of
 from napari_spectrai.remedies import where
-from napari_spectrai.units import quantity_of
+from napari_spectrai.units import quantity_of, unit_of
 
-_ROW = re.compile(r"(?:map|pixel|image)?[_ ]?(?:rows?|lines?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
-_COLUMN = re.compile(r"(?:map|pixel|image)?[_ ]?(?:col|cols|columns?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
+_NUMBERED = r"(?:[_ ]?(?:index|idx|no\.?|number))?"
+_ROW = re.compile(rf"py|lat(?:itude)?|northing|(?:map|pixel|image)?[_ ]?(?:rows?|lines?){_NUMBERED}", re.IGNORECASE)
+_COLUMN = re.compile(rf"px|lon(?:gitude)?|easting|(?:map|pixel|image)?[_ ]?(?:col|cols|columns?){_NUMBERED}", re.IGNORECASE)
 _SHARE_OF_BANDS = 0.7
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 
@@ -90,7 +91,7 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     if not table.names:
         return None
     head, words = positions_in(titles, table.leads)
-    bands = [column for column, value in enumerate(head) if value is not None]
+    bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
     if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
         head, words = positions_in(titles, None, after(prefix))
         bands = [column for column, value in enumerate(head) if value is not None]
@@ -108,7 +109,8 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         roles[column] = _lead_role(table, named[column], column, others, notes)
     if table.leads == 1 and not titles[0] and _both_in_order(table.numbers[:, 0], values):
         notes.append("its first line and its first column are both in order; the first line is taken for the positions of the bands")
-    unit = next((word for word in words if word), "") or table.across or (titles[position] if position is not None else "")
+    said = prefix if quantity_of(prefix) or unit_of(prefix) is not None else ""
+    unit = next((word for word in words if word), "") or said or table.across or (titles[position] if position is not None else "")
     if not unit and others and quantity_of(titles[others[0]]):
         unit = titles[others[0]]
     return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
@@ -251,6 +253,7 @@ def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
     """Make the last column the intensities where no title names any."""
     filled = np.count_nonzero(np.isfinite(numbers), axis=0)
     free = [column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and filled[column]]
+    free = free or [column for column, role in enumerate(roles) if role == "ignored" and filled[column]]
     if not free:
         raise ValueError(f"none of its columns holds intensities; make one 'intensity' {where('columns')}")
     roles[free[-1]] = "intensity"

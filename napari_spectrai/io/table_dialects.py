@@ -29,7 +29,7 @@ def spelled_out(table: Table) -> Table:
 def _of_corner(table: Table) -> Table:
     """Return a table whose first title names both directions, as ``Ex/Em``, with the name of what runs down over its first column."""
     parts = [part.strip() for part in _BOTH.split(table.names[0])] if table.names else []
-    if len(parts) != 2 or not all(parts) or any(unit_of(part) is not None and not quantity_of(part) for part in parts):
+    if len(parts) != 2 or not all(parts) or any(unit_of(part) is not None and not _rank(part) for part in parts):
         return table
     down, across = parts
     if _rank(down) == _rank(across):

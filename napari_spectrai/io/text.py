@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, period_of, plane_of
-from napari_spectrai.io.facts import Facts, facts_of, length_unit
+from napari_spectrai.io.facts import Facts, facts_of, length_unit, says_unit
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.layouts import layout_of
@@ -105,10 +105,18 @@ def _looked_at(path: Path) -> npt.NDArray[np.float64] | tuple[Table, Facts]:
 def _prepared(content: str) -> tuple[Table, Facts]:
     """Return the table and what the lines around it say; titles of LabSpec's coordinates are among those lines."""
     table = table_of(content)
-    facts = facts_of([*table.above, *table.below])
+    facts = facts_of([*(line for line in table.above if not _holds_titles(line, table)), *table.below])
     if table.leads and len(facts.leads) == table.leads:
         table = replace(table, names=(*facts.leads, *table.names[table.leads :]))
     return spelled_out(table), facts
+
+
+def _holds_titles(line: str, table: Table) -> bool:
+    """Whether a line holds the titles of the columns, which say nothing of one another; but a title and its unit do."""
+    titles = [name for name in table.names if name]
+    if len(titles) < 2 or not all(name in line for name in titles):
+        return False
+    return len(titles) > 2 or not says_unit(*titles)
 
 
 # ------------------------------------------------------------------ layouts
