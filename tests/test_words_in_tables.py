@@ -113,7 +113,7 @@ def test_what_is_asked_of_a_table_that_has_it_not_is_refused(tmp_path):
 @quiet
 @pytest.mark.parametrize("mark", [",", "\t", ";"])
 @pytest.mark.parametrize(
-    "second", ["A", "a", "m", "T", "mass", "Energy", "Energy (eV)", "Counts", "Intensity (counts/nm)", "W/m2/nm", "Laser 785 nm", "cm-1 x 2",
+    "second", ["A", "a", "m", "T", "mass", "Energy", "Energy (eV)", "Counts", "Intensity (counts/nm)", "W/m2/nm", "Laser 785 nm",
                "Power (mW)", "sample 532nm", "pH"],
 )  # fmt: skip
 @pytest.mark.parametrize(
