@@ -2,104 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from copy import deepcopy
-from functools import lru_cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
-from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, SpinBox
+from magicgui.widgets import ComboBox, Container
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from napari_spectrai.parsing import parse_yaml
 from napari_spectrai.spec import Problem, Registry
 from napari_spectrai.widgets.choices import Choices, not_offered
 from napari_spectrai.widgets.dock import message, rows, say
 from napari_spectrai.widgets.fold_box import FoldBox
+from napari_spectrai.widgets.form_row import FormRow, extra_of, label_of
 from napari_spectrai.widgets.late import FirstShow
 from napari_spectrai.widgets.step_list import OrderedForm
-
-
-def words(name: str) -> str:
-    """Return a field's name as words, for fields without a title."""
-    return name.replace("_", " ").capitalize()
-
-
-def label_of(name: str, field: FieldInfo | None) -> str:
-    """Return the label of a field: its title, else its name as words."""
-    return (field.title if field is not None else None) or words(name)
-
-
-class FormRow(Container[Any]):
-    """One value: its label, its field, and an error message under it."""
-
-    def __init__(self, name: str, field: FieldInfo, value: Any) -> None:
-        self._is_text = field.annotation is str
-        self.editor = _editor(name, field, value)
-        self.editor.label = label_of(name, field)
-        self.editor.tooltip = field.description or ""
-        self.problem = message()
-        super().__init__(widgets=[rows(self.editor), self.problem], labels=False)
-        self.margins = (0, 0, 0, 0)
-
-    def read(self) -> Any:
-        """Return the value; text is parsed as YAML, so that an empty field is None."""
-        if not isinstance(self.editor, LineEdit) or self._is_text:
-            return self.editor.value
-        try:
-            return deepcopy(_parsed(self.editor.value))
-        except ValueError:
-            return self.editor.value  # reported when the field is validated
-
-    def fill(self, value: Any) -> None:
-        """Show another value."""
-        self.editor.value = _text(value) if isinstance(self.editor, LineEdit) else value
-
-    def show_problem(self, text: str) -> None:
-        """Show an error message; hide it if it is empty."""
-        say(self.problem, text)
-
-
-@lru_cache(maxsize=1024)
-def _parsed(words: str) -> Any:
-    """Return the value of a text in YAML syntax; a form reads the same ones after every stroke."""
-    return parse_yaml(words)
-
-
-def _text(value: Any) -> str:
-    if value is None or value is PydanticUndefined:
-        return ""
-    if isinstance(value, tuple):  # in YAML syntax
-        return str([list(part) if isinstance(part, tuple) else part for part in value])
-    return repr(value) if isinstance(value, float) else str(value)
-
-
-def _editor(name: str, field: FieldInfo, value: Any) -> Any:
-    annotation = field.annotation
-    if annotation is bool:
-        return CheckBox(value=value, text=label_of(name, field))
-    if get_origin(annotation) is Literal:
-        said: Any = _extra(field).get("words", {})
-        return ComboBox(choices=[(said.get(choice, str(choice).replace("_", " ")), choice) for choice in get_args(annotation)], value=value)
-    if annotation is int:
-        low, high = _bounds(field)
-        return SpinBox(value=value, min=low, max=high)
-    # text: a spin box would show 1e-4 as 0.0, and None not at all
-    return LineEdit(value=_text(value))
-
-
-def _bounds(field: FieldInfo) -> tuple[int, int]:
-    low, high = -(2**31), 2**31 - 1
-    for bound in field.metadata:
-        for name, sign, strict in (("ge", 1, 0), ("gt", 1, 1), ("le", -1, 0), ("lt", -1, 1)):
-            limit = getattr(bound, name, None)
-            if limit is not None and sign > 0:
-                low = math.floor(limit) + 1 if strict else math.ceil(limit)
-            elif limit is not None:
-                high = math.ceil(limit) - 1 if strict else math.floor(limit)
-    return low, high
 
 
 def _registry(metadata: Sequence[Any]) -> Registry[Any] | None:
@@ -123,13 +40,13 @@ class SpecForm(Container[Any]):
     ) -> None:  # fmt: skip
         self._offer, self._made = offer, False
         self._fields = {name: field for name, field in cls.model_fields.items() if name not in skip and name not in ("kind", "version")}
-        learnt = [name for name, field in self._fields.items() if _extra(field).get("learnt")]  # fitted values, not settings
+        learnt = [name for name, field in self._fields.items() if extra_of(field).get("learnt")]  # fitted values, not settings
         self._kept = {name: value[name] for name in learnt if value.get(name) is not None}
         self._fields = {name: field for name, field in self._fields.items() if name not in learnt}
         self._value: dict[str, Any] = {name: value.get(name) for name in self._fields}
         """Values of the fields while there are no widgets."""
         self._conditions: dict[str, dict[str, list[Any]]] = {
-            name: _extra(field)["only_with"] for name, field in self._fields.items() if "only_with" in _extra(field)
+            name: extra_of(field)["only_with"] for name, field in self._fields.items() if "only_with" in extra_of(field)
         }
         self._widgets: dict[str, Any] = {}
         super().__init__(labels=False)
@@ -207,10 +124,6 @@ class SpecForm(Container[Any]):
                 inner = part.show_problems([Problem(p.path.removeprefix(name).lstrip("."), p.message) for p in mine])
                 rest = [p for p in rest if p not in mine] + inner
         return rest
-
-
-def _extra(field: FieldInfo) -> dict[str, Any]:
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _as_read(value: Any) -> Any:
