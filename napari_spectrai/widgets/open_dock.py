@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ from napari.viewer import Viewer
 from superqt.utils import thread_worker
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io import Column, SeveralArraysError, columns_of, inspect
 from napari_spectrai.io.columns import ROLES
-from napari_spectrai.io.reading import Opened, opened
 from napari_spectrai.notices import noting
 from napari_spectrai.remedies import advising
 from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
+from napari_spectrai.widgets.file_look import FileLook, axis_of, look_at, size_of
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import LayerData, layers_of
@@ -26,38 +24,6 @@ from napari_spectrai.widgets.shared_units import agreeing
 
 _UNITS = (("nm", "nm"), ("µm", "um"), ("1/cm", "1/cm"), ("eV", "eV"), ("m/z", "m/z"), ("band numbers", "band"))
 _MOST_COLUMNS, _LONGEST_TITLE = 24, 18
-_TROUBLE = (ValueError, OSError, ModuleNotFoundError, MemoryError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a file holds, and what opening it with some options gives."""
-
-    path: Path
-    options: dict[str, Any]
-    arrays: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    columns: tuple[Column, ...] = ()
-    opened: Opened | None = None
-    notes: tuple[str, ...] = ()
-    problem: str = ""
-
-
-def _look_at(path: Path, options: dict[str, Any], before: _Look | None) -> _Look:
-    """Read a file; what it holds is known where `before` is of the same file."""
-    with advising("dock"):
-        try:
-            arrays = inspect(path) if before is None else before.arrays
-            columns = tuple(columns_of(path)) if before is None else before.columns
-        except _TROUBLE as error:
-            return _Look(path, options, problem=str(error))
-        try:
-            with noting() as notes:
-                found = opened(path, **options)
-        except SeveralArraysError:
-            return _Look(path, options, arrays, columns, problem="The file holds several arrays: choose one in the field Array.")
-        except _TROUBLE as error:
-            return _Look(path, options, arrays, columns, problem=str(error))
-        return _Look(path, options, arrays, columns, found, tuple(notes))
 
 
 class OpenDock(Dock):
@@ -70,7 +36,7 @@ class OpenDock(Dock):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
-        self._seen: _Look | None = None
+        self._seen: FileLook | None = None
         self._usual = ""
         self._waiting = self._blank = False
         self._file = FileEdit(
@@ -216,13 +182,13 @@ class OpenDock(Dock):
         say(self._problem, "")
         self._about.value = f"Reading {self.path.name} …"
         path, before = self.path, self._seen
-        self._latest.ask(lambda: _look_at(path, options, before))
+        self._latest.ask(lambda: look_at(path, options, before))
 
     def settle(self) -> None:
         """Read now what a thread is still reading; for scripts, which do not wait."""
         if self.reading:
             self._latest.forget()
-            self._on_look(_look_at(self.path, self._current() or {}, self._seen))
+            self._on_look(look_at(self.path, self._current() or {}, self._seen))
 
     def _options(self) -> dict[str, Any]:
         """Return what `napari_spectrai.io.read` is given; what is left to the file is omitted."""
@@ -231,16 +197,16 @@ class OpenDock(Dock):
             found["dataset"] = self.array.value
         if self.dimension.value not in (None, -1):
             found["spectral"] = self.dimension.value
-        if (axis := _axis(self.first.value, self.last.value, self.unit.value or "")) is not None:
+        if (axis := axis_of(self.first.value, self.last.value, self.unit.value or "")) is not None:
             found["axis"] = axis
-        if (shape := _size(self.image_height.value, self.image_width.value)) is not None:
+        if (shape := size_of(self.image_height.value, self.image_width.value)) is not None:
             found["shape"] = shape
         roles = [role.value for role in self.columns]
         if self._seen is not None and roles != [column.role for column in self._seen.columns[: len(roles)]]:
             found["columns"] = dict(enumerate(roles))
         return found
 
-    def _on_look(self, seen: _Look) -> None:
+    def _on_look(self, seen: FileLook) -> None:
         if not self._waiting or seen.path != self.path or (self._seen is not None and seen.options != self._current()):
             return  # the fields have changed since; another answer follows
         self._waiting = False
@@ -347,26 +313,3 @@ class OpenDock(Dock):
         band_contrast(self._viewer)
         for data, options, kind in agreeing(self._viewer, layers):
             getattr(self._viewer, f"add_{kind}")(data, **options)
-
-
-def _axis(first: str, last: str, unit: str) -> str | None:
-    """Return positions and unit as `napari_spectrai.io.read` takes them, or None if they are left to the file."""
-    ends = [end.strip() for end in (first, last)]
-    if ends == ["", ""]:
-        return unit or None
-    try:
-        [float(end) for end in ends]
-    except ValueError:
-        raise ValueError(f"Positions needs two numbers, such as 400 – 700, and not {' – '.join(end or '?' for end in ends)}.") from None
-    return ":".join([*ends, unit or "band"])
-
-
-def _size(height: str, width: str) -> tuple[int, int] | None:
-    """Return height and width as numbers, or None if both are empty."""
-    sides = [side.strip() for side in (height, width)]
-    if sides == ["", ""]:
-        return None
-    if not all(side.isdecimal() and int(side) > 0 for side in sides):
-        given = " × ".join(side or "?" for side in sides)
-        raise ValueError(f"Height × width needs two whole numbers of pixels, such as 40 × 50, and not {given}.")
-    return int(sides[0]), int(sides[1])

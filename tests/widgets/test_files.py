@@ -208,8 +208,8 @@ def test_the_open_dock_reads_in_a_thread_and_scripts_may_wait(open_dock, tmp_pat
 
     dock, _ = open_dock
     np.save(tmp_path / "u.npy", np.zeros((4, 5, 16)))
-    threads, look_at = [], module._look_at
-    monkeypatch.setattr(module, "_look_at", lambda *given: threads.append(threading.current_thread()) or look_at(*given))
+    threads, look_at = [], module.look_at
+    monkeypatch.setattr(module, "look_at", lambda *given: threads.append(threading.current_thread()) or look_at(*given))
     dock.path = tmp_path / "u.npy"
     assert not dock._open.enabled
     until(lambda: not dock.reading)
