@@ -14,7 +14,6 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from superqt.utils import thread_worker
 
-from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.runs import (
     Compared,
@@ -36,9 +35,9 @@ from napari_spectrai.runs import (
 )
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.fold_box import FoldBox
-from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
+from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
 from napari_spectrai.widgets.train_dock.compared_curves import ComparedCurves
-from napari_spectrai.widgets.train_dock.image_row import Pictures, coloured
+from napari_spectrai.widgets.train_dock.previews import Previews
 from napari_spectrai.widgets.train_dock.progress_words import (
     baselines_shown,
     best_so_far,
@@ -48,8 +47,6 @@ from napari_spectrai.widgets.train_dock.progress_words import (
     how_it_stopped,
 )
 
-SCALED = "Intensity (scaled)"
-"""Title of an axis of spectra as a network sees them."""
 REDRAW = 0.5
 """Minimum seconds between redraws while only epochs, steps and previews arrive."""
 _FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion, Fold)
@@ -80,8 +77,8 @@ class TrainingView(Container[Any]):
             tooltip="use a logarithmic axis, where all values are positive, or a linear one",
         )
         self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True, counts=True)
-        self.preview = Plot(viewer, x="Band number", y=SCALED, height=190, name="preview")
-        self.pictures = Pictures()
+        self.previews = Previews(viewer)
+        self.preview, self.pictures = self.previews.spectrum, self.previews.pictures
         self.candidates = text("candidates")
         self.candidates.visible = False
         widgets = [
@@ -94,8 +91,6 @@ class TrainingView(Container[Any]):
         self._activity: Any = None
         self._activity_time = 0.0
         self._replaying: RunFolder | None = None
-        self.recall: dict[str, float] = {}
-        """Recall of each class in the last confusion matrix of the validation, by name; NaN where it was not validated."""
         self._compared = ComparedCurves(self.curves)
         self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
         self._later = QTimer(self.native)
@@ -114,7 +109,6 @@ class TrainingView(Container[Any]):
         self._waiting: list[Event] = []
         self._shown_at = 0.0
         self._candidates: dict[str, Compared] = {}
-        self.recall = {}
 
     @property
     def status(self) -> str:
@@ -129,9 +123,7 @@ class TrainingView(Container[Any]):
         """Clear the view for a new or resumed run."""
         self._reset()
         self.curves.clear_curves()
-        self.preview.clear_curves()
-        self.preview.titles(y=SCALED)
-        self.pictures.clear_pictures()
+        self.previews.clear()
         self._replaying = None
         self.curves.visible = self.preview.visible = True
         self.curves.titles(x="Epoch")
@@ -170,15 +162,7 @@ class TrainingView(Container[Any]):
         self._show_candidates([event for event in events if isinstance(event, Compared)])
         if self._epochs and {Started, Epoch} & latest.keys():  # the old curve of a resumed run arrives in one batch
             self._show_epochs()
-        matrices = {event.part: event for event in events if isinstance(event, Confusion)}  # the last one of each part
-        for confusion in matrices.values():
-            self._show_confusion(confusion)
-        match latest.get(Preview):
-            case Preview() as preview:
-                self._show_preview(preview)
-        match latest.get(Patch):
-            case Patch() as patch:
-                self._show_patch(patch)
+        self.previews.show(events)
         match events[-1]:
             case Step() as step:
                 self._show_step(step)
@@ -252,25 +236,6 @@ class TrainingView(Container[Any]):
             self._activity.update(event.epoch - self._activity.n)
             self._activity_time = time.monotonic()
 
-    def _show_preview(self, event: Preview) -> None:
-        axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
-        self.preview.titles(x=axis.label)
-        self.preview.curve("input", event.positions, event.input, SOURCE, width=1)
-        self.preview.curve(event.target, event.positions, event.truth, TRUTH, width=1.2)
-        self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
-
-    def _show_patch(self, event: Patch) -> None:
-        """Show input, output and target of one window of the image."""
-        shown = {"input": np.asarray(event.input, np.uint8)}
-        if event.colours:
-            shown["predicted"] = coloured(event.prediction, event.colours, CYCLE)
-            shown |= {event.target: coloured(event.truth, event.colours, CYCLE)} if event.truth else {}
-        else:
-            shown["predicted"] = np.asarray(event.prediction, np.uint8)
-            shown |= {event.target: np.asarray(event.truth, np.uint8)} if event.truth else {}
-            shown |= {"removed": np.asarray(event.removed, np.uint8)} if event.removed else {}
-        self.pictures.show(shown, f"a window of the image, {event.where}, after epoch {event.epoch}")
-
     # ---------------------------------------------------------------- other runs
 
     def compare(self, path: str, name: str, epochs: list[int], values: list[float], metric: str, colour: str) -> str:
@@ -314,20 +279,6 @@ class TrainingView(Container[Any]):
         self.show_events(events) if events else self.say("no progress yet")
         if events and isinstance(events[-1], Finished | Failed):
             self.ended(events[-1])
-
-    def _show_confusion(self, event: Confusion) -> None:
-        """Show recall and precision of each class."""
-        there = [sum(row) for row in event.matrix]
-        predicted = [sum(column) for column in zip(*event.matrix, strict=True)]
-        right = [row[number] for number, row in enumerate(event.matrix)]
-        numbers = [float(number) for number in range(1, len(right) + 1)]
-        self.preview.titles(x="Class, in the order of the labels", y=f"Share, {event.part}")
-        recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
-        if event.part == "validation":
-            self.recall = dict(zip(event.classes, recall, strict=True))
-        precision = [a / b if b else float("nan") for a, b in zip(right, predicted, strict=True)]
-        self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
-        self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
 
     def ended(self, ending: Event) -> None:
         """Show how the run ended."""

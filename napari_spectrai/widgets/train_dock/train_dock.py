@@ -275,7 +275,7 @@ class TrainDock(Dock):
         if run is None or not isinstance(ending, Finished) or ending.reason == "stopped" or not run.folder.best.exists():
             return
         self._comparing.compare(run.folder, ending)
-        self.data.classes.show_recall(self._view.recall)
+        self.data.classes.show_recall(self._view.previews.recall)
         if not self._trained_on:
             return
         continuing = self.ready.continuing
