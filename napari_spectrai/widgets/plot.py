@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from napari.utils.theme import get_theme
 from psygnal import Signal
 from qtpy.QtCore import Qt
 
+from napari_spectrai.widgets.axis_tools import AxisTools
 from napari_spectrai.widgets.colours import contrast, readable
 from napari_spectrai.widgets.decade_axis import DecadeAxis, LowAxis, WholeAxis
 from napari_spectrai.widgets.plot_canvas import Canvas
@@ -87,10 +87,7 @@ class Plot(Container[Any]):
         self._measured: list[Any] = []
         self._looks: dict[str, _Looks] = {}
         self._background = "#000000"
-        self._line: Any = None
-        self._range: Any = None
-        self._shades: list[Any] = []
-        self._shaded: list[tuple[float, float]] = []
+        self.axis_tools = AxisTools(self._item, lambda: self.is_light)
         self._titles = {"bottom": x, "left": y}
         self.native.layout().addWidget(self._plot)
         self._plot.scene().sigMouseClicked.connect(self._on_click)
@@ -305,56 +302,9 @@ class Plot(Container[Any]):
         """Whether that name is a line, not a filled area."""
         return not isinstance(self._curves.get(name), pg.FillBetweenItem)
 
-    def marker(self, position: float | None, moved: Callable[[float], None] | None = None) -> None:
-        """Show a vertical line that can be dragged; None hides it."""
-        if self._line is None:
-            colour = "#8a7a00" if self.is_light else "#d8d84a"
-            self._line = pg.InfiniteLine(position or 0.0, angle=90, movable=True, pen=pg.mkPen(colour, width=1.5))
-            self._line.setHoverPen(pg.mkPen("#b0a020", width=3))
-            self._item.addItem(self._line, ignoreBounds=True)
-            if moved is not None:
-                self._line.sigDragged.connect(lambda line: moved(float(line.value())))
-        self._line.setVisible(position is not None)
-        if position is not None and not self._line.moving:
-            self._line.setValue(position)
-
-    def range(
-        self, low: float | None, high: float | None, moved: Callable[[float, float], None] | None = None,
-        moving: Callable[[float, float], None] | None = None,
-    ) -> None:  # fmt: skip
-        """Show a range whose ends can be dragged; None hides it. `moved` is called when it is let go, `moving` while it is dragged."""
-        if self._range is None:
-            if low is None:
-                return
-            self._range = pg.LinearRegionItem(brush=(216, 216, 74, 40), pen=pg.mkPen("#d8d84a"))
-            self._range.setZValue(-5)
-            self._item.addItem(self._range, ignoreBounds=True)
-            if moved is not None:
-                self._range.sigRegionChangeFinished.connect(lambda item: moved(*item.getRegion()))
-            if moving is not None:
-                self._range.sigRegionChanged.connect(lambda item: moving(*item.getRegion()))
-        self._range.setVisible(low is not None and high is not None)
-        if low is not None and high is not None and self._range.getRegion() != (low, high):
-            self._range.blockSignals(True)
-            self._range.setRegion((low, high))
-            self._range.blockSignals(False)
-
-    def shade(self, ranges: Sequence[tuple[float, float]]) -> None:
-        """Shade parts of the horizontal axis grey, such as bad bands."""
-        if list(ranges) == self._shaded:
-            return
-        for item in self._shades:
-            self._item.removeItem(item)
-        self._shaded, self._shades = list(ranges), []
-        for low, high in ranges:
-            item = pg.LinearRegionItem((low, high), movable=False, brush=(128, 128, 128, 60), pen=pg.mkPen(None))
-            item.setZValue(-20)
-            self._item.addItem(item, ignoreBounds=True)
-            self._shades.append(item)
-
     def save(self, path: str) -> None:
         """Save the plot, as PNG or SVG by the suffix."""
-        marks = [one for one in (self._line, self._range) if one is not None and one.isVisible()]
+        marks = self.axis_tools.visible
         for one in marks:  # the cursor and the range are tools of the screen
             one.setVisible(False)
         try:

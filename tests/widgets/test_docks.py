@@ -56,10 +56,10 @@ def test_the_band_line_and_the_slider_move_each_other(open_image):
     spectra = dock(viewer, "Spectra")
     axis = as_cube(image).axis
     viewer.dims.set_point(0, axis.values[3])
-    assert spectra.plot._line.value() == pytest.approx(axis.values[3])
+    assert spectra.plot.axis_tools.line.value() == pytest.approx(axis.values[3])
     spectra._line.on_drag(axis.values[8] + 1)
     assert viewer.dims.point[0] == pytest.approx(axis.values[8])
-    assert spectra.plot._line.value() == pytest.approx(axis.values[8])
+    assert spectra.plot.axis_tools.line.value() == pytest.approx(axis.values[8])
 
 
 def test_the_spectral_dimension_of_another_readers_layer(viewer):

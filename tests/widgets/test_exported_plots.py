@@ -73,15 +73,15 @@ def test_curves_of_an_exported_drawing_read_as_their_data(plot, tmp_path):
 
 def test_a_saved_picture_is_large_enough_for_print_and_shows_no_tools(plot, tmp_path, qtbot):
     plot.save(str(tmp_path / "without.png"))
-    plot.marker(550.0)
-    plot.range(450.0, 500.0)
+    plot.axis_tools.marker(550.0)
+    plot.axis_tools.range(450.0, 500.0)
     qtbot.wait(50)
     plot.save(str(tmp_path / "with.png"))
     one, other = (QImage(str(tmp_path / f"{name}.png")) for name in ("without", "with"))
     assert one.width() == PRINTED * plot._plot.width()
     assert one == other
-    assert plot._line.isVisible()
-    assert plot._range.isVisible()
+    assert plot.axis_tools.line.isVisible()
+    assert plot.axis_tools.region.isVisible()
 
 
 def test_numbers_of_vertical_axes_neither_overlap_nor_reach_the_title(qapp):

@@ -61,7 +61,7 @@ def test_the_band_map_follows_the_range_while_it_is_dragged(opened, cube, until)
     steps = viewer.dims.nsteps
     dock.settings = {"how": "sum"}
     until(lambda: dock._inspector is not None)
-    dock._plot._range.setRegion((970, 1010))  # as a drag does
+    dock._plot.axis_tools.region.setRegion((970, 1010))  # as a drag does
     preview = next(one for one in viewer.layers if one.name == NAME)
     expected = next(iter(spectrai.maps(cube, "band", low=970, high=1010, how="sum").maps.values()))
     np.testing.assert_allclose(preview.data, expected, rtol=1e-9)
@@ -266,7 +266,7 @@ def test_ranges_are_kept_by_buttons_and_divided(opened, cube, until):
     dock.ranges.divisor.native.click()
     dock.settings = {"low": 980.0, "high": 1000.0}
     assert dock.ranges.words.value == "also 1050–1070; divided by 910–930"
-    assert dock._plot._shaded == [(1050.0, 1070.0), (910.0, 930.0)]
+    assert dock._plot.axis_tools.shaded == [(1050.0, 1070.0), (910.0, 930.0)]
     until(lambda: dock.work.start.enabled)
     dock.start()
     until(lambda: dock.result is not None and not dock.work.busy)

@@ -164,7 +164,7 @@ def test_the_plot_is_shown_in_other_spectral_units(spectra):
         np.testing.assert_allclose(dock.plot.data("image")[0], expected)
         assert dock.plot.x_title == title
         viewer.dims.set_point(0, nm[3])
-        assert dock.plot._line.value() == pytest.approx(expected[3])
+        assert dock.plot.axis_tools.line.value() == pytest.approx(expected[3])
     dock.axis.laser.value = "400"
     dock.axis.choose(SHIFT)
     np.testing.assert_allclose(dock.plot.data("image")[0], 1e7 / 400 - 1e7 / nm, atol=1e-9)
@@ -205,7 +205,7 @@ def test_an_axis_that_steps_back_is_drawn_broken_and_bad_bands_are_shaded(viewer
     dock = opened(viewer, "Spectra")
     dock.look_at((0.0, 1.0, 1.0))
     assert dock.plot._curves["overlap"].opts["connect"].tolist() == [1, 1, 0, 1, 1, 0]
-    assert dock.plot._shaded == [(645.0, 800.0)]
+    assert dock.plot.axis_tools.shaded == [(645.0, 800.0)]
 
 
 def test_nan_is_drawn_as_a_gap(viewer):
@@ -338,7 +338,7 @@ def test_a_range_is_dragged_in_the_plot_and_means_the_unit_shown(spectra):
     dock.tools._on_dragged(450.0, 550.0)
     assert dock.tools.range.value == "450–550"
     dock.tools.range.value = "500–600"
-    assert dock.plot._range.getRegion() == (500, 600)
+    assert dock.plot.axis_tools.region.getRegion() == (500, 600)
     dock.axis.choose("um")
     dock.tools.range.value = "0.45–0.55"
     assert dock.tools._native((0.45, 0.55)) == pytest.approx((454.5454, 536.3636))

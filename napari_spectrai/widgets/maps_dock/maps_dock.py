@@ -201,7 +201,7 @@ class MapsDock(LayerDock):
         self._follow.visible = self.form.kind.value == "band"
         self._scree.visible = self._fit.visible = self._similar.visible = False
         self.ranges.show_ranges()
-        self._plot.shade(self.ranges.others())
+        self._plot.axis_tools.shade(self.ranges.others())
         read, found = self._reader()
         self.form.show_problems(found)
         asked = "" if self.layer is None else undecided(self.layer)
@@ -228,7 +228,7 @@ class MapsDock(LayerDock):
         values = self.form.read()
         low, high = values.get("low"), values.get("high")
         shown = self.layer is not None and self.form.has_range and all(isinstance(limit, int | float) for limit in (low, high))
-        self._plot.range(*((low, high) if shown else (None, None)), self._on_dragged, self._on_dragging)
+        self._plot.axis_tools.range(*((low, high) if shown else (None, None)), self._on_dragged, self._on_dragging)
 
     def _on_dragging(self, low: float, high: float) -> None:
         """Follow the range while it is dragged; the fields follow, too, and everything else when it is let go."""

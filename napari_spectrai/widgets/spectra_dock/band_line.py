@@ -46,11 +46,11 @@ class BandLine:
         band = None if layer is None else band_on_slider(self._viewer, layer)
         overlay = self._viewer.canvas.overlays.text
         if layer is None or band is None:
-            self._plot.marker(None, self.on_drag)
+            self._plot.axis_tools.marker(None, self.on_drag)
             overlay.visible = False
             return
         axis = as_cube(layer).axis
-        self._plot.marker(float(self._positions(axis)[band]), self.on_drag)
+        self._plot.axis_tools.marker(float(self._positions(axis)[band]), self.on_drag)
         words = [f"{axis.values[band]:.6g} {axis.unit}"] if axis.unit else []
         words.append(f"band {band}")
         self._words = " · ".join(words)

@@ -96,7 +96,7 @@ class SpectraDrawn:
             cube = as_cube(layer)
             positions, title = self._axis.shown(cube.axis)
             self._plot.titles(x=title, y=self._options.title)
-            self._plot.shade(runs(positions, cube.metadata.get("bad_bands", ())))
+            self._plot.axis_tools.shade(runs(positions, cube.metadata.get("bad_bands", ())))
             above = len(drawn) + len(self._colours) if self._options.stack.value else 0
             self._regions.draw(
                 self._plot, positions, lambda values: self._options.scaled(values, positions),

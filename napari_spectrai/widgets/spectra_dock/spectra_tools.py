@@ -111,7 +111,7 @@ class BandTools(Container[Any]):
         if on:
             self._on_typed()
         else:
-            self._plot.range(None, None)
+            self._plot.axis_tools.range(None, None)
 
     def _on_typed(self, _: Any = None) -> None:
         try:
@@ -119,7 +119,7 @@ class BandTools(Container[Any]):
         except ValueError:
             return
         if self.pick.value:
-            self._plot.range(low, high, self._on_dragged, self._on_dragging)
+            self._plot.axis_tools.range(low, high, self._on_dragged, self._on_dragging)
 
     def _on_dragged(self, low: float, high: float) -> None:
         with self.range.changed.blocked():
