@@ -24,13 +24,12 @@ from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, tur
 from napari_spectrai.widgets.maps_dock.band_preview import BandPreview
 from napari_spectrai.widgets.maps_dock.band_ranges import BandRanges
 from napari_spectrai.widgets.maps_dock.live_view import Inspector, Look
+from napari_spectrai.widgets.maps_dock.look_view import LookView
 from napari_spectrai.widgets.maps_dock.map_form import GIVEN, MapForm
 from napari_spectrai.widgets.maps_dock.map_layers import add_maps
 from napari_spectrai.widgets.maps_dock.references import ReferenceChoice
 from napari_spectrai.widgets.maps_dock.result_view import ResultView
 from napari_spectrai.widgets.maps_dock.work import Cancelled, MapWork
-from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
-from napari_spectrai.widgets.row_table import RowTable
 from napari_spectrai.widgets.spectra_dock.region_means import Watch
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
@@ -62,18 +61,14 @@ class MapsDock(LayerDock):
         self.ranges = BandRanges(self.form)
         self.references = ReferenceChoice(viewer, lambda: self.layer)
         yield [self.ranges, self.references]
-        self._fit = Plot(viewer, x="Band number", y="Intensity", height=115, name="fit")
+        self._shown = shown = LookView(viewer)
         self._follow = CheckBox(value=True, text="Show the map while dragging", name="follow", tooltip="a preview layer follows the range")
-        self._plot = Plot(viewer, x="Band number", y="Intensity", height=145, name="spectrum")
-        self._note = text("note")
+        self._plot, self._fit, self._note = shown.spectrum, shown.fit, shown.note
         yield [self._plot, self._follow, self._fit, self._note]
-        self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True, counts=True)
-        self._remarks, self._problem = text("remarks"), message()
-        self._similar = RowTable("similarity of the references")
-        self._similar.visible = False
+        self._remarks, self._similar, self._problem = shown.remarks, shown.similar, message()
         self.work = MapWork()
         self.leaving.callback(self.work.leave)
-        yield [self._scree, self._remarks, self._similar, self._problem, self.work]
+        yield [shown.scree, self._remarks, self._similar, self._problem, self.work]
         self.view = ResultView(viewer)
         yield [self.view]
         self.pin(self.work)
@@ -199,7 +194,7 @@ class MapsDock(LayerDock):
         """Say what is wrong at its field, draw the range, and look at the spectrum again."""
         self.references.visible = self.form.wants_references
         self._follow.visible = self.form.kind.value == "band"
-        self._scree.visible = self._fit.visible = self._similar.visible = False
+        self._shown.begin()
         self.ranges.show_ranges()
         self._plot.axis_tools.shade(self.ranges.others())
         read, found = self._reader()
@@ -217,9 +212,7 @@ class MapsDock(LayerDock):
         number, place = self._asked, self._place
         if read is None or asked:
             self._preview.remove()
-            for name in ("fit", "baseline"):
-                self._plot.remove_curve(name)
-            say(self._note, "")
+            self._shown.clear_fits()
             return
         self._live.ask(lambda: (number, inspector := Inspector.of(*read()), place, inspector.at(place)))
         self._show_band()
@@ -300,28 +293,8 @@ class MapsDock(LayerDock):
         first = self._inspector is None
         self._inspector = inspector
         if first:
-            say(self._remarks, inspector.words)
-            self._scree.visible = inspector.scree is not None
-            self._similar.visible = bool(inspector.table)
-            self._similar.show_rows(list(inspector.table))
-            if inspector.scree is not None:
-                self._scree.curve("share", np.arange(1, len(inspector.scree) + 1), inspector.scree, SOURCE, legend=False, points=True)
-            if inspector.residuals is not None:
-                numbers = np.arange(1, len(inspector.residuals) + 1)
-                self._scree.curve("residual", numbers, inspector.residuals, CLASSICAL, legend=False, dashed=True)
-        self._plot.curve("spectrum", look.spectrum.x, look.spectrum.y, SOURCE, legend=False)
-        for name in ("fit", "baseline"):
-            if name in look.fits:
-                colour = self._plot.accent if name == "fit" else CLASSICAL
-                self._plot.curve(name, look.fits[name].x, look.fits[name].y, colour, legend=False, dashed=name == "baseline", width=2)
-            else:
-                self._plot.remove_curve(name)
-        self._fit.visible = look.measured is not None
-        if look.measured is not None:
-            self._fit.curve("measured", look.measured.x, look.measured.y, SOURCE, legend=False, points=True)
-            self._fit.curve("fit", look.fits["fit"].x, look.fits["fit"].y, self._fit.accent, legend=False, width=2)
-        where = "Mean spectrum" if place is None else f"Pixel {', '.join(map(str, place))}"
-        say(self._note, f"{where}\n{look.words}" if look.words else where)
+            self._shown.show_data(inspector)
+        self._shown.show_look(look, place)
         if place != self._place and self._place is not None:  # the cursor moved on while the settings were read
             wanted = self._place
             self._live.ask(lambda: (number, inspector, wanted, inspector.at(wanted)))
