@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
 
 from napari_spectrai.runs import Compared, Finished
+from napari_spectrai.widgets.evaluate_dock.confusion_grid import ConfusionGrid
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.row_table import RowTable
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
@@ -72,3 +74,17 @@ def test_intervals_of_candidates_are_bars_that_nothing_connects(qtbot):
     view.ended(Finished("stopped", 3, 3, notes=["few"]))
     assert view.status.startswith("stopped after 3 candidates were compared")
     assert "epoch" not in view.status
+
+
+def test_heads_of_confusion_matrices_end_with_dots_where_they_are_too_long(qtbot):
+    grid = ConfusionGrid()
+    qtbot.addWidget(grid.native)
+    grid.native.resize(320, 300)
+    grid.show()
+    pictures = []
+    for name in ("muscle tissue, striated", "muscle tissue, striated and smooth, with tendon"):
+        grid.show_matrix([[1, 2], [3, 4]], ["fat", name])
+        head = grid.view.horizontalHeader()
+        pictures.append(head.grab().toImage())
+        assert name in grid.view.model().headerData(1, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
+    assert pictures[0] == pictures[1]  # both begin alike, and their ends are left out

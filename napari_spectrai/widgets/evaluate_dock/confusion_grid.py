@@ -134,7 +134,10 @@ class ConfusionGrid(Container[Any]):
         sides.setDefaultSectionSize(ROW)
         sides.setMinimumSectionSize(ROW)
         sides.setMaximumWidth(NAMES)
-        self.view.setTextElideMode(Qt.TextElideMode.ElideRight)
+        heads = self.view.horizontalHeader()
+        assert heads is not None  # noqa: S101
+        for one in (self.view, heads):  # a centred head would else be cut at both ends
+            one.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.native.layout().addWidget(self.view)
 
     def show_matrix(self, matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> None:
