@@ -492,3 +492,26 @@ def test_a_class_whose_spectra_hold_no_data_is_named(value, tmp_path):
     experiment = Experiment.default("segmentation", Cube(data), labels).override("network=logistic_regression")
     with pytest.raises(ValueError, match="no labelled spectrum of class 1 holds data"):
         train(experiment, Cube(data), labels, run=tmp_path / "run")
+
+
+# ---------------------------------------------------------------- steps in the image plane
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["in memory", "lazy"])
+@pytest.mark.parametrize("kind", ["zeros", "NaN", "ignored"])
+@pytest.mark.parametrize(
+    "step", [{"kind": "bin", "y": 3, "x": 2}, {"kind": "shift", "y": 0.5, "x": -1.25}, "destripe"], ids=["bin", "shift", "destripe"]
+)
+def test_a_step_in_the_image_plane_mixes_no_pixels_without_data_in(step, kind, lazy):
+    noisy, _, _, inside = scene(kind, side=30, object_side=17)
+    cube = Cube(da.from_array(noisy.data, chunks=(10, 9, 5)), metadata=noisy.metadata) if lazy else noisy
+    done = quiet(preprocess, cube, [step]).numpy()
+    known = np.where(inside[..., None], noisy.data, np.float32(np.nan))
+    expected = quiet(preprocess, Cube(known), [step]).numpy()
+    held = np.isfinite(expected).all(-1)
+    np.testing.assert_allclose(done[held], expected[held], rtol=1e-5)
+    assert 0 < held.sum() < held.size
+    rest = done[~held]
+    assert ((rest == 0) | np.isnan(rest)).all()
+    if kind == "zeros" and step != {"kind": "shift", "y": 0.5, "x": -1.25}:
+        assert (rest == 0).all()

@@ -80,6 +80,28 @@ def _is_own(data: Any, given: Any) -> bool:
     return data.dtype == np.float32 and data.flags.writeable and not np.may_share_memory(data, given)
 
 
+def _in_plane(source: Cube, step: Step, find_empty: Callable[[Cube], Mask | None], *, own: bool) -> Cube:
+    """Apply a step in the image plane, which takes empty spectra for missing ones; they stay zero."""
+    empty = find_empty(source) if isinstance(step, SpatialStep) and source.is_image else None
+    if empty is None:
+        return across(source, step, own=own)
+    zero = empty
+    if isinstance(step, SpatialStep) and step.resamples:  # a pixel of which all sources are empty is empty
+        marks = replace(source, data=np.where(empty, np.float32(0), np.float32(1))[..., None], axis=source.axis.take([0]))
+        zero = across(marks, step).numpy()[..., 0] == 0
+    return _replaced(across(_replaced(source, empty, np.nan), step), zero, 0)
+
+
+def _replaced(cube: Cube, where: Mask, value: float) -> Cube:
+    """Return a cube with another value in some of its spectra."""
+    if isinstance(cube.data, np.ndarray):
+        return cube.with_data(np.where(where[..., None], np.float32(value), cube.data.astype(np.float32, copy=False)))
+    import dask.array as da
+
+    mask = da.from_array(where[..., None], chunks=(*cube.data.chunks[:-1], (1,)))
+    return cube.with_data(da.where(mask, np.float32(value), cube.data.astype(np.float32)))
+
+
 def preparing(
     cube: Any, steps: Iterable[Step | dict[str, Any] | str], *, empty: Callable[[Cube], Mask | None] | None = None
 ) -> Generator[tuple[int, int], None, Cube]:
@@ -102,7 +124,7 @@ def preparing(
         if spatial:
             for step in group:
                 known = step if step.is_fitted else step.fitted(with_data_only(seen(source)), source.axis)
-                source = across(source, known, own=_is_own(source.data, given))
+                source = _in_plane(source, known, empty or empty_spectra, own=_is_own(source.data, given))
             yield (number + 1) * 1000, len(groups) * 1000
             continue
         chain = Preparation(group)

@@ -20,6 +20,7 @@ class Bin(SpatialStep):
     group: ClassVar = "Reduce"
     kind: Literal["bin"] = "bin"
     margin: ClassVar = -1
+    resamples: ClassVar = True
     y: int = Field(2, ge=1, le=1024, title="Rows per bin", description="number of rows averaged")
     x: int = Field(2, ge=1, le=1024, title="Columns per bin", description="number of columns averaged")
 
@@ -56,6 +57,7 @@ class Shift(SpatialStep):
     group: ClassVar = "Clean"
     kind: Literal["shift"] = "shift"
     margin: ClassVar = -1
+    resamples: ClassVar = True
     y: float = Field(0.0, title="Shift down", description="shift down, in pixels")
     x: float = Field(0.0, title="Shift right", description="shift to the right, in pixels")
 

@@ -140,10 +140,12 @@ class NeighbourStep(Step):
 class SpatialStep(Step):
     """A step that uses neighbouring pixels and therefore needs an image: it is applied to cubes before training, not in a model.
 
-    `margin` is the distance of the pixels it uses; -1: any distance.
+    `margin` is the distance of the pixels it uses; -1: any distance. `resamples` says whether its pixels lie elsewhere than those of
+    the image.
     """
 
     margin: ClassVar[int] = 0
+    resamples: ClassVar[bool] = False
 
     @abstractmethod
     def across(self, cube: Cube) -> Cube:
