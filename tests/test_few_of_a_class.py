@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, train
+from napari_spectrai import Cube, Experiment, fit, train
 
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 1), (3, 2), (12, 2), (12, 3), (40, 2)])
@@ -19,3 +19,15 @@ def test_pca_lda_of_few_spectra_of_each_class(classes: int, each: int) -> None:
     )
     predicted = train(experiment, cube, names + 1).predict(cube).labels.data
     assert (predicted == names + 1).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", ["pca_lda", "svm", "kmeans", "logistic_local_means", "vca_fcls", "spectral_mlp"])
+def test_a_class_without_validation_samples_is_said_whatever_learns(kind, tmp_path):
+    labels = np.ones((24, 26), np.uint8)
+    labels[8:12, 8:12] = 2  # in one block of the image
+    values = np.random.default_rng(0).normal(labels[..., None], 0.05, (24, 26, 8)).astype(np.float32)
+    values[labels == 2, 4:] += 1
+    experiment = Experiment.default("segmentation", Cube(values), labels).override(f"network={{kind: {kind}}}", "training.epochs=1")
+    finished = list(fit(experiment, Cube(values), labels, run=tmp_path))[-1]
+    assert [note for note in finished.notes if note.startswith("Not validated: class 2.")]
+    assert [note for note in finished.notes if note.startswith("The validation score has no interval")]

@@ -204,7 +204,9 @@ def _division(experiment: Experiment, cubes: Sequence[Cube]) -> Iterator[Problem
         yield Problem("split.folds", "1 fold would hold out all data; set split.folds=2 or more, or 0 for one validation part")
     groups = experiment.data.groups
     if groups and len(groups) != len(cubes):
-        yield Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; list one for each")
+        spectra = sum(cube.count for cube in cubes)
+        each = "; the groups of single spectra are cube.metadata['groups'], one for each" if len(groups) == spectra else ""
+        yield Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; list one for each{each}")
 
 
 def _same(one: Cube, other: Cube) -> bool:

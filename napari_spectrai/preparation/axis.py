@@ -41,7 +41,9 @@ class Crop(Step):
         inside = (SpectralAxis.bands(len(axis)) if numbered else axis).window(self.low, self.high)
         if not inside.size:
             unit = "(band numbers)" if numbered else axis.unit
-            raise ValueError(f"no band lies in {self.low:g}–{self.high:g} {unit}; the cube has {axis.describe()}")
+            raise ValueError(
+                f"no band lies in {self.low:g}–{self.high:g} {unit}; the cube has {axis.describe()}; choose limits within these"
+            )
         if inside.size == inside[-1] - inside[0] + 1:
             return spectra[..., inside[0] : inside[-1] + 1], axis.take(inside)
         return spectra[..., inside], axis.take(inside)

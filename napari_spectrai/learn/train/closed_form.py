@@ -19,6 +19,7 @@ from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.scoring.spectrum_sums import of_spectra
 from napari_spectrai.learn.stages import Say, Stages
+from napari_spectrai.learn.train.final_scores import few_validated
 from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
@@ -46,10 +47,14 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
             rows[name] = task.scores(*outputs)
             ranges.setdefault(part, {})[name] = _intervals(data, scenes, outputs[0], outputs[1], tuple(names))
             if name == "network":
+                if part == "validation" and data.classes:
+                    said.extend(few_validated(data.classes, outputs[1]))
+                said.extend(filter(None, [intervals.lacking(units_of(asked_pixels(scenes)), f"{part} score")]))
                 shown.extend(_shown(data, part, scenes, outputs[0], outputs[1], experiment.task.target))
         return rows
 
     shown: list[Event] = []
+    said: list[str] = []
     ranges: dict[str, dict[str, intervals.Intervals]] = {}
     stages = Stages(folder)
 
@@ -78,7 +83,7 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
         return method, others, what_was_removed(experiment, data, method.eval())
 
     method, methods, took = yield from stages.run(f"Fitting {spec.label} to all training and validation samples", last)
-    notes = [*filter(None, [method.said]), *took]
+    notes = [*filter(None, [method.said]), *said, *took]
     model = Model.of(
         method, data, experiment, folder.path.name, classical=methods, applicability=Applicability.of_data(data),
         scores=scored, intervals=ranges, notes=notes,
@@ -88,7 +93,9 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
         yield recorded(Saved(which, str(path)))  # type: ignore[arg-type]
     yield from map(recorded, shown)
     folder.discard_data()
-    yield concluded(folder, Finished("done", 1, 1, scored, time.monotonic() - start, str(folder.best), notes=took, intervals=ranges))
+    yield concluded(
+        folder, Finished("done", 1, 1, scored, time.monotonic() - start, str(folder.best), notes=[*said, *took], intervals=ranges)
+    )
     return model
 
 

@@ -69,7 +69,7 @@ def final_scores(validator: Validator, network: Any, methods: Mapping[str, Metho
         output, truth = validator.outputs(part, network)
         if data.classes and part == "validation":
             result.temperature = temperature(output, truth)
-            result.notes += _few_validated(data.classes, truth)
+            result.notes += few_validated(data.classes, truth)
             output = crossed_temperature(output, truth, validator.units(part))
         elif data.classes:
             output = tempered(output, result.temperature)
@@ -82,7 +82,8 @@ def final_scores(validator: Validator, network: Any, methods: Mapping[str, Metho
     return result
 
 
-def _few_validated(classes: Sequence[Class], truth: Tensor) -> list[str]:
+def few_validated(classes: Sequence[Class], truth: Tensor) -> list[str]:
+    """Return sentences on classes that have no validation samples, and on few samples, of which `truth` holds the index of the class."""
     held = torch.bincount(truth.flatten(), minlength=len(classes)).tolist()
     missing = [one.name for one, count in zip(classes, held, strict=True) if not count]
     notes = []
