@@ -171,3 +171,19 @@ def test_corners_with_units_name_both_directions(corner, tmp_path):
     cube = read(saved(tmp_path / "a.csv", rows, ",", (corner, *X)))
     np.testing.assert_allclose(cube.axis.values, X)
     assert cube.shape == (3, 40)
+
+
+@quiet
+@pytest.mark.parametrize(
+    ("line", "unit"),
+    [("Raman probe 785 nm", ""), ("Sample: SiO2 300nm on Si", ""), ("Laser wavelength\t785.0\tnm", ""), ("Slit width (nm)\t2", ""),
+     ("Spectral resolution: 4 cm-1", ""), ("Measurement range\t400 - 1800 cm-1", "1/cm"), ("Spectral range: 400 - 1800 nm", "nm"),
+     ("first column = wavelength in nm", "nm"), ("# wavelength [nm] intensity [counts]", "nm")],
+)  # fmt: skip
+@pytest.mark.parametrize("below", [False, True])
+def test_lines_around_a_table_give_its_unit_or_none(line, unit, below, tmp_path):
+    numbers = "\n".join(f"{x}\t{y}" for x, y in zip(X, Y, strict=True))
+    (tmp_path / "a.txt").write_text(f"{numbers}\n\n{line}\n" if below else f"{line}\n{numbers}\n")
+    cube = read(tmp_path / "a.txt")
+    np.testing.assert_allclose(cube.axis.values, X)
+    assert (cube.shape, cube.axis.unit) == ((1, 40), unit)

@@ -122,7 +122,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
     for line in (line[:_LONGEST_FACT] for line in lines):
         key, value = _pair(line)
         if not key:
-            spectral = spectral or _alone(line) or _free(line)
+            spectral = spectral or _alone(line) or ("" if _NUMBER.search(_INVERSE.sub("", line)) else _free(line))
             continue
         if (axis := _LABSPEC.match(key)) is not None:
             axes.setdefault(int(axis.group(2)), {})[axis.group(1).casefold()] = value

@@ -116,7 +116,7 @@ def _holds_titles(line: str, table: Table) -> bool:
     titles = [name for name in table.names if name]
     if len(titles) < 2 or not all(name in line for name in titles):
         return False
-    return len(titles) > 2 or not says_unit(*titles)
+    return len(titles) > 2 or not (says_unit(*titles) or titles[1][0].isdigit())  # a setting with its value
 
 
 # ------------------------------------------------------------------ layouts
