@@ -118,3 +118,42 @@ def test_names_of_dimensions_say_which_holds_the_bands(dimensions, place, coordi
     cube = read(tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(np.asarray(cube.data), np.moveaxis(data, place, -1))
     assert cube.axis.unit == ""
+
+
+AXES = [("y", {"size": 5, "scale": 0.5, "offset": 0.0, "units": "µm"}), ("x", {"size": 6, "scale": 0.25, "offset": 0.0, "units": "µm"})]
+
+
+def hyperspy(path, signal, *, listed=None, order=(0, 1, 2), version=3):
+    """Write the layout of HyperSpy, of which `signal` describes the axis that is no navigation."""
+    axes = [*((name, said | {"navigate": True}) for name, said in AXES), (signal.pop("name"), signal | {"navigate": False})]
+    data = CUBE.transpose(order)
+    if path.suffix == ".zspy":
+        root = zarr.open_group(str(path), mode="w", zarr_format=version).require_group("Experiments/cube")
+        root.create_array("data", data=data)
+        groups = [root.require_group(f"axis-{number}") for number in range(3)]
+        for group, place in zip(groups, order, strict=True):
+            group.attrs.update({"name": axes[place][0], **axes[place][1]})
+        if listed is not None:
+            groups[order.index(2)].create_array("axis", data=listed)
+        return path
+    with h5py.File(path, "w") as file:
+        file["Experiments/cube/data"] = data
+        for number, place in enumerate(order):
+            group = file.create_group(f"Experiments/cube/axis-{number}")
+            group.attrs.update({"name": axes[place][0], **axes[place][1]})
+            if place == 2 and listed is not None:
+                group["axis"] = listed
+    return path
+
+
+@pytest.mark.parametrize(("name", "version"), [("a.zspy", 2), ("a.zspy", 3), ("a.h5", 0), ("a.hspy", 0)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("title", ["Wavelength", "E", "<undefined>"])
+@pytest.mark.parametrize("listed", [None, WAVE**1.01])
+def test_signals_of_hyperspy_are_read_by_their_axes(name, version, order, title, listed, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_spectrai.io.vendor.find_spec", lambda library: None)  # without RosettaSciIO
+    signal = {"name": title, "units": "nm"} | ({"size": 8, "scale": 2.0, "offset": 400.0} if listed is None else {})
+    cube = read(hyperspy(tmp_path / name, signal, listed=listed, order=order, version=version))
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+    np.testing.assert_allclose(cube.axis.values, 400 + 2 * np.arange(8) if listed is None else listed)
+    assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("nm", (0.5, 0.25), "um")

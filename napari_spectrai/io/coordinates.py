@@ -39,6 +39,7 @@ def of_coordinates(
     words: Mapping[str, str] | None = None,
     *,
     name: str = "",
+    bands: int | None = None,
 ) -> RawArray:
     """Return an array by the names of its dimensions and the lists of positions that its container holds.
 
@@ -47,12 +48,13 @@ def of_coordinates(
     dimensions : names, ``""`` where there is none
     coordinates : lists that may be positions of bands or of pixels; those with the name of a dimension are its own
     units, words : units of the lists, and further names of them
+    bands : the dimension of the bands, where the container says which it is
     """
     shape = tuple(data.shape)
     own = {number: np.ravel(coordinates[called]) for number, called in enumerate(dimensions) if called in coordinates}
     lines = {number: values for number, values in own.items() if values.size == shape[number] and values.dtype.kind in "fiu"}
     axes = [called if number in lines else "" for number, called in enumerate(dimensions)]
-    place, named = spectral(axes, units, words), by_names(dimensions)
+    place, named = (spectral(axes, units, words), by_names(dimensions)) if bands is None else (bands if bands in lines else None, bands)
     if place is None and named is not None:
         place = named
         taken = {called for number, called in enumerate(dimensions) if number != place}

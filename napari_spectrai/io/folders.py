@@ -50,7 +50,7 @@ def spectral_files(folder: Path) -> list[Path]:
         except ValueError:
             continue
         suffix = path.suffix.lower()
-        if (path.is_dir() and suffix != ".zarr") or suffix not in _HEADERS.get(known.name, (suffix,)):
+        if (path.is_dir() and suffix not in (".zarr", ".zspy")) or suffix not in _HEADERS.get(known.name, (suffix,)):
             continue
         if known.module == "agilent" and not is_entry(path):
             continue

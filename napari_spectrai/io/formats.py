@@ -39,6 +39,7 @@ FORMATS = (
     Format("netCDF", (".nc", ".nc4", ".cdf"), "netcdf"),
     Format("OME-Zarr", (".ome.zarr",), "omezarr", writes=True),
     Format("Zarr", (".zarr",), "zarr", writes=True),
+    Format("HyperSpy in Zarr", (".zspy",), "zarr"),
     Format("zipped Zarr", (".zarr.zip", ".ome.zarr.zip", ".ozx"), "zarr"),
     Format("ENVI", (".hdr", ".bsq", ".bil", ".bip", ".dat", ".raw", ".img", ".hyspex", ".cue"), "envi", writes=True),
     Format("Ripple", (".rpl",), "ripple"),

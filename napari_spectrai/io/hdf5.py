@@ -17,7 +17,7 @@ from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last
 from napari_spectrai.io.coordinates import by_names, is_place, of_coordinates, placement, spectral
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
-from napari_spectrai.io.hdf5_axes import numbered_axes
+from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.packing import list_of_packing, of_packing
@@ -125,7 +125,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
         if (found_axes := numbered_axes(main)) is not None:
             said = {key: one.unit for key, one in found_axes.items()}
-            return replace(of_coordinates(path, data, list(found_axes), {k: one.positions for k, one in found_axes.items()}, said), **more)
+            given = {key: one.positions for key, one in found_axes.items()}
+            return replace(of_coordinates(path, data, list(found_axes), given, said, bands=signal_of(found_axes)), **more)
         others = _texts(main) | lists(arrays, name) | attribute_lists(main)
         named = _named(main, axes, aliases)
         taken = {axis for number, axis in enumerate(axes) if axis and number != named and (named is not None or is_place(axis))}

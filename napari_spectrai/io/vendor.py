@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +32,24 @@ _HEAD = 2**16
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return what the file holds."""
-    if path.suffix.lower() == ".emd" and _names_dimensions(path):
+    if _is_read_here(path):
         return hdf5.inspect(path)
     return {name: tuple(entry["data"].shape) for name, entry in _entries(path).items()}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read one measurement."""
-    if path.suffix.lower() == ".emd" and _names_dimensions(path):
+    if _is_read_here(path):
         return hdf5.read(path, dataset=dataset)
     entries = _entries(path)
     name = choose({name: (1, *entry["data"].shape) for name, entry in entries.items()}, dataset, path)
     return replace(_rosetta(path, entries[name]), dataset=name)
+
+
+def _is_read_here(path: Path) -> bool:
+    """Whether a file of HDF5 is read without RosettaSciIO: EMD of the Berkeley layout, and HyperSpy's where that is not installed."""
+    suffix = path.suffix.lower()
+    return (suffix == ".emd" and _names_dimensions(path)) or (suffix == ".hspy" and h5py.is_hdf5(path) and find_spec("rsciio") is None)
 
 
 def _names_dimensions(path: Path) -> bool:

@@ -17,6 +17,7 @@ from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
+from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
 from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe
@@ -54,6 +55,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     words = {key: " ".join(str(one.get(word, "")) for word in ("long_name", "standard_name")) for key, one in said.items()}
     values = of_packing(data, _packing(arrays[name]))
     known = _lists(path, arrays, name) | attributes_of(path, folder)
+    if not any(dimensions) and (axes := _numbered_axes(path, arrays, name)) is not None:
+        lines = {key: one.positions for key, one in axes.items()}
+        said_units = {key: one.unit for key, one in axes.items()}
+        return replace(of_coordinates(path, values, list(axes), lines, said_units, bands=signal_of(axes)), dataset=name)
     sides = sides_of(_numbers(path, arrays, folder) | attributes, tuple(data.shape)) if not any(dimensions) else None
     if sides is not None:
         fitting = {key: one for key, one in known.items() if np.size(one) == data.shape[sides.bands(tuple(data.shape))]}
@@ -67,6 +72,24 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if isinstance(size, list) and len(size) == 2 and all(isinstance(side, (int, float)) and side > 0 for side in size):
         found = replace(found, pixel_size=(float(size[0]), float(size[1])), pixel_unit=str(attributes.get("pixel_unit", "pixel")))
     return found
+
+
+def _numbered_axes(path: Path, arrays: Mapping[str, zarr.Array[Any]], name: str) -> dict[str, GroupAxis] | None:
+    """Return the axis of each dimension by its name, if groups next to an array describe them all."""
+    folder, node = name.rpartition("/")[0], node_of(path)
+
+    def described(number: int) -> tuple[Mapping[str, Any], Any] | None:
+        place = f"{folder}/axis-{number}".strip("/")
+        group = node.get(place) if isinstance(node, zarr.Group) else None
+        listed = arrays.get(f"{place}/axis")
+        if not isinstance(group, zarr.Group):
+            return None
+        if listed is None or listed.shape != arrays[name].shape[number : number + 1]:
+            return dict(group.attrs), None
+        refuse_unsafe(listed)
+        return dict(group.attrs), listed[...]
+
+    return axes_of_groups(arrays[name].shape, described)
 
 
 def _numbers(path: Path, arrays: Mapping[str, zarr.Array[Any]], folder: str) -> dict[str, Any]:
