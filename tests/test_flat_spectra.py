@@ -4,9 +4,9 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, SpectralWarning, predict
-from napari_spectrai.experiment.flat_spectra import flat_spectra
+from napari_spectrai import Cube, Experiment, SpectralWarning, maps, predict
 from napari_spectrai.plan.partition import divide
+from napari_spectrai.preparation.flat_spectra import flat_spectra
 
 
 def scene(value, dtype=np.float32, bands=10):
@@ -48,5 +48,16 @@ def test_what_may_be_measured_is_not_said():
     assert not flat_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 28)).astype(np.float32))], "are learnt")
 
 
-def test_all_spectra_may_be_flat():
-    assert "100 % of the spectra" in flat_spectra([Cube(np.full((4, 5, 9), 2.0, np.float32))], "are learnt")[0]
+def test_a_cube_of_one_value_is_no_cube_with_a_marker():
+    assert not flat_spectra([Cube(np.full((4, 5, 9), 2.0, np.float32))], "are learnt")
+
+
+@pytest.mark.parametrize("kind", ["band", "components", "unmix", "peaks", "library"])
+def test_maps_say_what_holds_no_data(kind):
+    settings = {"band": {"low": 2, "high": 6}, "components": {"count": 2}, "peaks": {"low": 1, "high": 8}}.get(
+        kind, {"references": scene(7)[8, :2]}
+    )
+    assert any(note.startswith("80 of 320 spectra hold no data") for note in maps(scene(np.nan), kind, **settings).notes)
+    assert any("have the value -9999 in every band, and are mapped" in note for note in maps(scene(-9999), kind, **settings).notes)
+    known = maps(scene(7)[4:], kind, **settings).notes
+    assert not any("no data" in note or "every band" in note for note in known)

@@ -14,7 +14,7 @@ from napari_spectrai.mapping.kind import Doubles, Progress, silent
 from napari_spectrai.preparation.missing import missing_bands
 from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.spectral_axis import SpectralAxis
-from napari_spectrai.valid import held_by, holds_data
+from napari_spectrai.valid import DataMask, held_by, holds_data
 
 BLOCK = 2**22
 """Values read at a time, at most, where the chunks of a lazy cube allow it."""
@@ -61,13 +61,13 @@ class Pixels:
     ----------
     cube : Cube
     bands : numbers of the bands, in the order in which they are returned
-    mask : bool ndarray of shape (number of spectra,)
+    held : DataMask
         Which spectra hold data; others are not returned.
     """
 
     cube: Cube
     bands: Bands
-    mask: npt.NDArray[np.bool_]
+    held: DataMask
 
     @classmethod
     def of(cls, cube: Cube, bands: Bands) -> Pixels:
@@ -85,7 +85,12 @@ class Pixels:
                 f"bands {_some(gone)} are missing everywhere: remove them first (Preprocess: remove_bands)" if gone else "choose others"
             )
             raise ValueError(f"none of the {cube.count:,} spectra holds data in the chosen bands ({held.reasons}); {remedy}")
-        return cls(cube, bands, held.mask.reshape(-1))
+        return cls(cube, bands, held)
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Which spectra hold data, of shape (number of spectra,)."""
+        return self.held.mask.reshape(-1)
 
     @property
     def positions(self) -> Doubles:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.blocks import Bands, Pixels
 from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, silent
+from napari_spectrai.preparation.flat_spectra import AT_A_GLANCE, flat_spectra
+from napari_spectrai.valid import DataMask, said
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,4 +71,11 @@ class PlannedMaps(MapKind):
                 found[:, slice(chosen[0], chosen[-1] + 1) if gapless else chosen] = plan.values(part)
                 done += len(part)
                 progress(done, count)
-        return plan.finish({name: pixels.shaped(values) for name, values in zip(plan.names, found, strict=True)})
+        whole = plan.finish({name: pixels.shaped(values) for name, values in zip(plan.names, found, strict=True)})
+        return with_remarks(whole, cube, pixels.held)
+
+
+def with_remarks(found: Maps, cube: Cube, held: DataMask) -> Maps:
+    """Return maps whose notes say how many spectra hold no data, and which value stands in every band of several."""
+    more = filter(None, [said([held], "are NaN in the maps"), *flat_spectra([cube], "are mapped", AT_A_GLANCE)])
+    return replace(found, notes=(*found.notes, *more))

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.compatibility import unlike_one_another
-from napari_spectrai.experiment.flat_spectra import flat_spectra
 from napari_spectrai.labels import Class, Labels, marker_among
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
@@ -20,6 +19,7 @@ from napari_spectrai.plan.split import DRAWS, split_maps
 from napari_spectrai.plan.split_methods import gap_of
 from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
+from napari_spectrai.preparation.flat_spectra import flat_spectra
 from napari_spectrai.preparation.missing import nothing_held, usable
 from napari_spectrai.valid import DataMask, said
 

@@ -19,7 +19,7 @@ from napari_spectrai.io.zarr import CHECKED
 from napari_spectrai.mapping import MapKind
 from napari_spectrai.mapping.blocks import BLOCK
 from napari_spectrai.mapping.files import MapFormat, write_maps
-from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
+from napari_spectrai.mapping.planned import MapPlan, PlannedMaps, with_remarks
 from napari_spectrai.runs.events import Progress
 from napari_spectrai.runs.part import Part, Rectangle, cells, owned
 from napari_spectrai.runs.part_input import digest
@@ -85,6 +85,7 @@ def _completed(source: Cube, kind: PlannedMaps, plan: MapPlan | None, record: Pa
     values = np.asarray(record.opened(_VALUES)[...])
     values[~held.mask] = np.nan
     result = plan.finish({name: np.ascontiguousarray(values[..., number]) for number, name in enumerate(plan.names)})
+    result = with_remarks(result, source, held)
     write_maps(result, record.output, source, format)
     return list(result.notes)
 

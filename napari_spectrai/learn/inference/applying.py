@@ -15,7 +15,6 @@ import torch
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import Fit, another_scale
-from napari_spectrai.experiment.flat_spectra import AT_A_GLANCE, flat_spectra
 from napari_spectrai.experiment.obstacles import Applied, Onto, obstacles
 from napari_spectrai.learn.applicability import Applicability, on_another_axis, unavailable
 from napari_spectrai.learn.classical.stabilised import Denoiser
@@ -27,6 +26,7 @@ from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.preparation.flat_spectra import AT_A_GLANCE, flat_spectra
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.runs.options import PredictOptions

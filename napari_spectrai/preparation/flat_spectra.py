@@ -18,7 +18,7 @@ FEWEST_BANDS = 8
 
 
 def flat_spectra(cubes: Sequence[Cube], what: str, looked_at: int = LOOKED_AT) -> list[str]:
-    """Return a sentence on each cube of which several spectra have one and the same value in every band, which is not zero.
+    """Return a sentence on each cube of which several spectra, but not all, have one and the same value in every band, which is not zero.
 
     Parameters
     ----------
@@ -35,10 +35,10 @@ def flat_spectra(cubes: Sequence[Cube], what: str, looked_at: int = LOOKED_AT) -
         rows = seen(cube, looked_at).reshape(-1, cube.shape[-1])
         flat = rows[(rows == rows[:, :1]).all(-1) & (rows[:, 0] != 0) & np.isfinite(rows[:, 0]), 0]
         values, counts = np.unique(flat, return_counts=True)
-        if not len(counts) or counts.max() < 2:
+        if not len(counts) or not 2 <= counts.max() < len(rows):
             continue
         value, share = f"{values[counts.argmax()]:.6g}", counts.max() / len(rows)
-        name = cube.name or f"input {number}"
+        name = cube.name or ("the cube" if len(cubes) == 1 else f"input {number}")
         found.append(
             f"{100 * share:.3g} % of the spectra of {name!r} have the value {value} in every band, and {what} like the others. If it marks "
             f"missing data, set it to NaN: np.where(np.isclose(cube.data, {value}), np.nan, cube.data)."
