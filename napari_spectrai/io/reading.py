@@ -224,7 +224,9 @@ def _of_store(path: Path, known: Format, dataset: str | None) -> Format:
     from napari_spectrai.io.omezarr import is_image
 
     try:
-        return replace(format_of("image.ome.zarr" if is_image(path, dataset) else "store.zarr"), suffixes=known.suffixes)
+        with quietly():
+            images = is_image(path, dataset)
+        return replace(format_of("image.ome.zarr" if images else "store.zarr"), suffixes=known.suffixes)
     except Exception:  # noqa: BLE001  # whatever zarr raises on a broken store; the reader reports it
         return known
 
