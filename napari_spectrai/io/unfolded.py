@@ -33,6 +33,9 @@ _SHORT_SIDES = (
 """Names that numbers of other kinds have too: of matrices, of filters."""
 
 
+_MOST = 2**31
+
+
 @dataclass(frozen=True, slots=True)
 class Sides:
     """Height and width of an image, and what the file calls them."""
@@ -52,7 +55,7 @@ def sides_of(others: Mapping[str, Any], shape: tuple[int, ...]) -> Sides | None:
     if len(shape) != 2 or is_answered("shape") or is_answered("spectral"):
         return None
     numbers = {short_name(name): np.ravel(value) for name, value in others.items() if np.size(value) in (1, 2)}
-    numbers = {name: value for name, value in numbers.items() if value.dtype.kind in "fiu" and (value == np.rint(value)).all()}
+    numbers = {name: value for name, value in numbers.items() if _are_counts(value)}
     pairs = [(name, values) for name, values in numbers.items() if name in _BOTH and values.size == 2]
     found = [Sides(int(values[0]), int(values[1]), name, certain=True) for name, values in pairs]
     for names, certain in ((_SIDES, True), (_SHORT_SIDES, False)):
@@ -62,6 +65,10 @@ def sides_of(others: Mapping[str, Any], shape: tuple[int, ...]) -> Sides | None:
     fitting = [one for one in found if one.rows > 0 and one.columns > 0 and one.rows * one.columns > 1 and one.rows * one.columns in shape]
     fitting = [one for one in fitting if one.certain or min(one.rows, one.columns) > 1]
     return fitting[0] if fitting else None
+
+
+def _are_counts(values: Any) -> bool:
+    return values.dtype.kind in "fiu" and bool(np.isfinite(values).all() and (values == np.rint(values)).all() and (values < _MOST).all())
 
 
 def folded(path: Path, data: Any, sides: Sides, axis: SpectralAxis | None, *, by_columns: bool = False) -> RawArray:
