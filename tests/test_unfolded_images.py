@@ -55,6 +55,21 @@ SIZES = [
 
 @quiet
 @pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("sizes", SIZES, ids="-".join)
+@pytest.mark.parametrize("bands_first", [True, False])
+def test_pixels_with_height_and_width_are_an_image(kind, sizes, bands_first, tmp_path):
+    flat = BY_COLUMNS if kind == "mat" else BY_ROWS
+    path = save(tmp_path, kind, {"Y": flat.T.copy() if bands_first else flat, "wavelength": WAVE}, sizes)
+    cube = read(path)
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    assert cube.axis.unit == "nm"
+    other = read(path, shape=(6, 5))
+    assert other.shape == (6, 5, 8)
+
+
+@quiet
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(
     "sizes", [{"m": 1, "n": 30}, {"m": 5, "n": 7}, {"h": 5}, {"nRow": 5.5, "nCol": 6.0}, {"rows": -5, "cols": -6},
               {"rows": np.inf, "cols": np.nan}, {"rows": 2.0**63, "cols": 1e300}],
