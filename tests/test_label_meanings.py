@@ -8,9 +8,9 @@ import tifffile
 from PIL import Image
 from scipy.io import savemat
 
-from napari_spectrai import Cube, Experiment, Labels, SpectralWarning, as_labels, evaluate
+from napari_spectrai import Cube, Experiment, Labels, SpectralWarning, as_labels, evaluate, read
 from napari_spectrai.experiment.label_shapes import resized
-from napari_spectrai.io.labels import read_labels
+from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import MARKERS, UNKNOWN, Class, marker_among
 from napari_spectrai.plan.partition import divide
 
@@ -187,3 +187,11 @@ def test_the_remedies_for_other_shapes_work():
     found = eval(resized(colours.shape, wanted.shape).partition("; of colours, ")[2], {"np": np, "labels": colours})
     assert found.shape == wanted.shape
     assert len({(int(a), int(b)) for a, b in zip(found.ravel(), wanted.ravel(), strict=True)}) == 3
+
+
+@pytest.mark.parametrize("suffix", ["tif", "zarr", "npz"])
+@pytest.mark.filterwarnings("ignore:.*it does not say which dimension holds the bands")
+def test_labels_that_are_read_as_a_cube_are_said(suffix, tmp_path):
+    write_labels(Labels(IMAGE, {1: "fat"}), tmp_path / f"a.{suffix}")
+    with pytest.warns(SpectralWarning, match="it holds class numbers"):
+        read(tmp_path / f"a.{suffix}")

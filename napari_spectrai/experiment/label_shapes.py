@@ -9,10 +9,10 @@ def resized(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     """Return how labels of another shape become those of an image; empty if it is not known."""
     remedy = ""
     if shape[: len(wanted)] == wanted:
-        remedy = (
-            "give one number for each pixel: of one mask for each class, np.where(labels.any(-1), labels.argmax(-1) + 1, 0); of colours, "
-            f"np.unique(labels.reshape(-1, {shape[-1]}), axis=0, return_inverse=True)[1].reshape(labels.shape[:-1])"
-        )
+        remedy = "give one number for each pixel: of one mask for each class, np.where(labels.any(-1), labels.argmax(-1) + 1, 0)"
+        if shape[-1] in (3, 4):
+            colours = f"np.unique(labels.reshape(-1, {shape[-1]}), axis=0, return_inverse=True)[1].reshape(labels.shape[:-1])"
+            remedy += f"; of colours, {colours}"
     elif shape[-len(wanted) :] == wanted:
         remedy = (
             "give the plane that belongs to the input, such as labels[0], or of one mask for each class, "

@@ -104,7 +104,17 @@ def opened(
             source=path if plain else None,  # another process that is given the path alone would read something else
             metadata=found.metadata,
         )
+    if plain and whole.dtype.kind in "iu" and (whole.ndim == 2 or whole.shape[-1] == 1):
+        _say_labels(path)
     return Opened(cube, found.dataset if dataset is None else dataset, place, stored)
+
+
+def _say_labels(path: Path) -> None:
+    """Warn where a file says that it holds classes."""
+    from napari_spectrai.io.labels import holds_labels
+
+    if holds_labels(path):
+        warn(path, "it holds class numbers, which are read as intensities here; open it with napari_spectrai.io.labels.read_labels(path)")
 
 
 @contextmanager
