@@ -101,9 +101,8 @@ def ssim(result: Any, truth: Any) -> float:
     use_sample_covariance=False, data_range=range of the truth, channel_axis=-1)`` gives.
 
     SSIM compares mean luminances, which have to be positive. Where the truth has negative values, both images are therefore shifted by
-    its minimum before; without that, an inverted result of signed data (derivatives, centred spectra) would have a positive score. For
-    the same reason no window counts as similar in which the mean of the result is negative and that of the truth positive;
-    scikit-image counts it where the structure is inverted, too.
+    its minimum before; without that, an inverted result of signed data (derivatives, centred spectra) would have a positive score. An
+    inverted result of intensities, which are never negative, has one in scikit-image and here, and `evaluate` says that it is inverted.
     NaN for sets of spectra, for images smaller than the window and for a constant truth.
     """
     truth = _tensor(truth)
@@ -127,7 +126,6 @@ def similarities(result: Tensor, truth: Tensor, low: float, high: float) -> Tens
 
     Within half a window of the border, images are continued by reflection; `ssim` leaves those pixels out.
     """
-    from scipy.ndimage import gaussian_filter
     from skimage.metrics import structural_similarity  # a hundred times as fast as torchmetrics on a CPU, and equal to 1e-14
 
     shift = min(0.0, low)
@@ -138,12 +136,7 @@ def similarities(result: Tensor, truth: Tensor, low: float, high: float) -> Tens
         )[1]
         for pair in zip(one, other, strict=True)
     ]
-    found = np.stack(planes)
-    if one.min(initial=0.0) < 0:  # then the factors of luminance and of structure may both be negative, and their product positive
-        means = (gaussian_filter(values, (0, 0, 1.5, 1.5), truncate=3.5) for values in (one, other))
-        opposite = 2 * math.prod(means) + (0.01 * (high - low)) ** 2 < 0
-        found[opposite] = np.minimum(found[opposite], 0.0)
-    return torch.from_numpy(found)
+    return torch.from_numpy(np.stack(planes))
 
 
 def ergas(result: Any, truth: Any, factor: float = 1.0) -> float:
