@@ -28,8 +28,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: qt $(VENV)/ready
 	$(SCREEN) $(PY) -m napari_spectrai demo $(if $(HEADLESS),--screenshot)
 
+# threads of a library in two processes that test would wait for one another
 test: qt $(VENV)/ready
-	$(SCREEN) $(PY) -m pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(PY) -m pytest -n $(WORKERS)
 	@echo "make browser-test looks at the HTML pages in Chromium"
 
 browser-test: qt chromium $(VENV)/ready docs
