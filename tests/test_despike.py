@@ -191,6 +191,21 @@ def test_spectra_without_data_change_neither_what_is_found_nor_what_is_counted(s
     np.testing.assert_array_equal(changed, alone != spiky[:, :8])
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2), (2, 1, 0)], ids=["y x bands", "bands y x", "x y bands", "bands x y"])
+@pytest.mark.parametrize("chain", [["despike"], [{"kind": "crop", "low": 0, "high": 90}, "despike"]], ids=["alone", "in a chain"])
+def test_spikes_are_removed_whatever_the_order_in_memory(order, chain):
+    data = broad()
+    data[3, 4, 60] += 40
+    data[10, 11, 20] += 70
+    expected = preprocess(Cube(data), chain).numpy()
+    assert (expected != data[..., : expected.shape[-1]]).any(-1).sum() == 2
+    moved = np.ascontiguousarray(data.transpose(order)).transpose(np.argsort(order))
+    np.testing.assert_array_equal(preprocess(Cube(moved), chain).numpy(), expected)
+    rows = moved.reshape(-1, 100) if order[0] == 0 else np.asfortranarray(data.reshape(-1, 100))
+    one_by_one = Despike().fitted(data.reshape(-1, 100), SpectralAxis.bands(100)).apply(rows, SpectralAxis.bands(100))[0]
+    assert (one_by_one != rows).any(-1).sum() == 2
+
+
 def test_blocks_and_chunks_see_the_pixels_around(monkeypatch):
     data = broad()
     data[7:9, 4, 50] += 40  # a track across the seam of two blocks, and a grain

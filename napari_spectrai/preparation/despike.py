@@ -115,9 +115,8 @@ class Despike(NeighbourStep):
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return despiked spectra; each is examined without its neighbours."""
         result = np.array(spectra)
-        flat = result.reshape(-1, spectra.shape[-1])
-        for found in self._found(flat, axis):
-            _subtract(found, flat)
+        for found in self._found(result.reshape(-1, spectra.shape[-1]), axis):
+            _subtract(found, result)
         return result, axis
 
     def across(self, cube: Cube) -> Cube:
@@ -127,7 +126,7 @@ class Despike(NeighbourStep):
     def across_own(self, cube: Cube) -> Cube:
         """Despike an image in place, and return it."""
         for found in self._found(cube.data, cube.axis):
-            _subtract(found, cube.data.reshape(-1, cube.shape[-1]))
+            _subtract(found, cube.data)
         return cube
 
     def findings(self, cube: Cube) -> Spikes:
@@ -182,9 +181,11 @@ class Despike(NeighbourStep):
         return kept
 
 
-def _subtract(found: FoundSpikes, flat: FloatArray) -> None:
+def _subtract(found: FoundSpikes, spectra: FloatArray) -> None:
+    """Subtract spikes from spectra (..., L) in place, whatever their order in memory."""
     entry, offset = np.nonzero(found.height)
-    np.subtract.at(flat, (found.spectrum[entry], found.start[entry] + offset), found.height[entry, offset].astype(flat.dtype))
+    pixel = np.unravel_index(found.spectrum[entry], spectra.shape[:-1])
+    np.subtract.at(spectra, (*pixel, found.start[entry] + offset), found.height[entry, offset].astype(spectra.dtype))
 
 
 def find_spikes(cube: Cube, step: Despike | None = None) -> Spikes:
