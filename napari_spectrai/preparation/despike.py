@@ -183,6 +183,7 @@ class Despike(NeighbourStep):
 
 def _subtract(found: FoundSpikes, spectra: FloatArray) -> None:
     """Subtract spikes from spectra (..., L) in place, whatever their order in memory."""
+    spectra = np.atleast_2d(spectra)  # a view
     entry, offset = np.nonzero(found.height)
     pixel = np.unravel_index(found.spectrum[entry], spectra.shape[:-1])
     np.subtract.at(spectra, (*pixel, found.start[entry] + offset), found.height[entry, offset].astype(spectra.dtype))
