@@ -11,7 +11,9 @@ import pytest
 from napari_spectrai import Cube, SpectralAxis, preprocess
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.despike import Despike, find_spikes
+from napari_spectrai.preparation.spikes.context import FoundSpikes
 from napari_spectrai.preparation.spikes.search import Search
+from napari_spectrai.preparation.spikes.spectra_statistics import _lines
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.samples import sample
 from napari_spectrai.valid import IGNORED
@@ -150,6 +152,12 @@ def test_lines_that_two_or_three_spectra_have_are_lines_if_there_are_several_of_
         data[rng.choice(576, rng.integers(2, 4), replace=False)] += np.float32(200 * np.exp(-0.5 * ((band - place) / 0.9) ** 2))
     altered = (preprocess(Cube(data.reshape(shape)), ["despike"]).numpy().reshape(data.shape) != data).any(-1)
     assert altered.sum() <= 3  # of 25: a line of two spectra in one row counts as one ray
+
+
+def test_rises_in_most_of_many_spectra_of_few_bands_are_counted():
+    number = np.arange(3000)
+    found = FoundSpikes(number, number % 6, np.ones((3000, 1)), np.ones(3000), np.zeros(3000))
+    assert not _lines(found, 6, [number]).any()  # as often at each band
 
 
 def test_what_is_counted_is_what_is_changed():

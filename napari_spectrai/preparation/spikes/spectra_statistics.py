@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import factorial
 
 import numpy as np
 
@@ -207,7 +206,7 @@ def _lines(found: FoundSpikes, bands: int, sides: Sequence[Integers]) -> Mask:
     Spikes are uniform over the bands, while a line rises at the same band in every spectrum of its substance. Several lines of
     which each is found in two or three spectra only are recognised by their number.
     """
-    from scipy.special import pdtrc
+    from scipy.special import gammaln, pdtrc, xlogy
 
     rises = np.zeros(bands)
     keys = [side[found.spectrum] for side in sides]
@@ -222,7 +221,7 @@ def _lines(found: FoundSpikes, bands: int, sides: Sequence[Integers]) -> Mask:
     single = single[np.diff(single, prepend=-bands) > 1]
     for count in range(2, int(least)):
         observed = np.sum(rises[single] == count)
-        expected = bands / 3 * np.exp(-chance) * chance**count / factorial(count)
+        expected = bands / 3 * np.exp(xlogy(count, chance) - chance - gammaln(count + 1))
         if observed > max(1, _OFTEN * expected) and pdtrc(observed - 1, expected) < _CHANCE:
             least = count
             break
