@@ -34,6 +34,8 @@ _LEAST_NUMBERS, _MOST_WORDS = 8, 0.1
 """Numbers of a column in which a share of cells may hold words and be missing."""
 _AT_ONCE = 2**17
 """Characters that are made numbers at a time."""
+_LEAST_LINES, _MOST_TABLES = 3, 4096
+"""Lines of a table next to others, and tables of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Table:
     above, below : the lines of words above and below
     notes : what of the file is not read, in words
     across : the title of the positions in the first line, where the first cell names both directions
+    runs : first and last line (exclusive) of all tables of this width in the text, where there are several
     """
 
     numbers: FloatTable
@@ -61,6 +64,7 @@ class Table:
     below: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     across: str = ""
+    runs: tuple[tuple[int, int], ...] = ()
 
     @property
     def width(self) -> int:
@@ -74,7 +78,7 @@ def table_of(content: str) -> Table:
     syntax = syntax_of(lines)
     single = syntax is None
     syntax = syntax or SYNTAXES[0]
-    start, stop, notes = _block(lines, syntax, single=single)
+    start, stop, runs, notes = _block(lines, syntax, single=single)
     start = _below_lines_of_names(lines, syntax, start, stop)
     rows = [number for number in range(start, stop) if lines[number].strip() and not is_remark(lines[number])]
     grouped = with_thousands([lines[number] for number in rows[:SAMPLE]], syntax)
@@ -97,23 +101,23 @@ def table_of(content: str) -> Table:
     units: tuple[str, ...] = ()
     if not names and leads is None:
         names, units = titles_above(above, syntax, numbers.shape[1], written)
-    return Table(numbers, words, names, units, leads, above, below, tuple(notes))
+    return Table(numbers, words, names, units, leads, above, below, tuple(notes), runs=runs)
 
 
-def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, int, list[str]]:
-    """Return where the largest run of lines of numbers starts and ends, and what else the text holds.
+def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, int, tuple[tuple[int, int], ...], list[str]]:
+    """Return where the largest run of lines of numbers starts and ends, others like it, and what else the text holds.
 
     Raises
     ------
     ValueError
         If there is none, or its lines do not hold equally many values.
     """
-    runs: list[tuple[int, int, int, int]] = []  # start, stop, cells, numbers
-    start, stop, width, total, rows = -1, -1, 0, 0, 0
+    runs: list[tuple[int, int, int, int, int]] = []  # start, stop, cells, numbers, lines without words
+    start, stop, width, total, rows, bare = -1, -1, 0, 0, 0, 0
     plain, mark = plain_lines(syntax).fullmatch, syntax.delimiter
     for number, line in enumerate(lines):
         if rows > 1 and plain(line) and width == (line.count(mark) + 1 if mark else len(line.split())):
-            stop, total, rows = number + 1, total + width, rows + 1  # most lines of most tables, without a look at each cell
+            stop, total, rows, bare = number + 1, total + width, rows + 1, bare + 1  # most lines, without a look at each cell
             continue
         if not line.strip() or is_remark(line):
             continue
@@ -125,18 +129,22 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
         longer = rows == 1 and start >= 0 and 0 < cells - width <= MOST_LEADS and _orderly(lines[start], syntax)
         if data and (fits or longer):
             stop, width, total, rows = number + 1, max(width, cells) if longer else width, total + numbers, rows + 1
+            bare += words == 0
         elif rows > 1 and cells == width and _continues(lines, syntax, number, stop):
             stop, total, rows = number + 1, total + numbers, rows + 1  # a word where there is no number
         else:
             if start >= 0:
-                runs.append((start, stop, width, total))
+                runs.append((start, stop, width, total, bare))
             start, stop, width, total, rows = (number, number + 1, cells, numbers, 1) if data else (-1, -1, 0, 0, 0)
+            bare = int(data and words == 0)
     if start >= 0:
-        runs.append((start, stop, width, total))
+        runs.append((start, stop, width, total, bare))
     if not runs:
         raise ValueError("it holds no numbers")
-    start, stop, width, _ = max(runs, key=lambda run: run[3])
-    return start, stop, _other_numbers(lines, syntax, start, stop, width, single=single)
+    start, stop, width, *_ = max(runs, key=lambda run: run[3])
+    like = tuple((first, last) for first, last, cells, _, count in runs if cells == width and count >= _LEAST_LINES)
+    like = like if not single and 1 < len(like) <= _MOST_TABLES else ()
+    return start, stop, like, _other_numbers(lines, syntax, start, stop, width, single=single, several=bool(like))
 
 
 def _continues(lines: Sequence[str], syntax: Syntax, number: int, stop: int) -> bool:
@@ -172,8 +180,14 @@ def _orderly(line: str, syntax: Syntax) -> bool:
     return None not in found and len(found) >= 3 and bool((steps > 0).all() or (steps < 0).all())
 
 
-def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, width: int, *, single: bool) -> list[str]:
-    """Return notes on other numbers that a text holds; raise where they adjoin the table, which is then damaged or no table."""
+def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, width: int, *, single: bool, several: bool) -> list[str]:
+    """Return notes on other numbers that a text holds, but for those in `several` tables.
+
+    Raises
+    ------
+    ValueError
+        If they adjoin the table, which is then damaged or no table.
+    """
     notes: list[str] = []
     least = 1 if single else 2
     for neighbour in (start - 1, stop):
@@ -189,6 +203,8 @@ def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, 
             )
         if words and numbers and cells == width and syntax.number(syntax.cells(lines[neighbour])[0]) is not None:
             notes.append(f"its line {neighbour + 1} next to the table ({lines[neighbour].strip()[:_SHOWN]!r}) is not read")
+    if several:
+        return notes
     others = 0
     for line in lines[stop:]:
         if line.strip() and not is_remark(line):

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.arrays import from_header, header_of
+from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, period_of, plane_of
 from napari_spectrai.io.facts import Facts, facts_of, length_unit, says_unit
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.layouts import layout_of
+from napari_spectrai.io.own_text import OURS, own, own_numbers, write
+from napari_spectrai.io.table_blocks import WHOLE, blocks_of, together
 from napari_spectrai.io.table_dialects import spelled_out
 from napari_spectrai.io.tables import Table, table_of
 from napari_spectrai.io.texts import lines_of, text_of
+from napari_spectrai.io.untitled_layouts import some_of
+from napari_spectrai.notices import noting
 from napari_spectrai.remedies import give, where
+from napari_spectrai.spec import listed
 from napari_spectrai.units import quantity_of, unit_of
 
+__all__ = ["columns", "inspect", "read", "write"]
+
 _CLASS = re.compile(r"class|label|target|type|species|group|categor|klass?e|clase|gruppe|groupe|esp[eè]ce", re.IGNORECASE)
-_OURS = "# napari-spectrai "
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of the table of numbers."""
+    """Return the shape of the table of numbers; of several tables, those of their arrays."""
     found = _looked_at(path)
-    return {"table": tuple((found if isinstance(found, np.ndarray) else found[0].numbers).shape)}
+    if isinstance(found, np.ndarray):
+        return {WHOLE: found.shape}
+    table, _ = found
+    if not table.runs:
+        return {WHOLE: table.numbers.shape}
+    with noting():
+        all_of_them, shapes = together(path, blocks_of(text_of(path), table.runs), partial(_of_text, path))
+    return shapes if all_of_them is None else {WHOLE: tuple(all_of_them.data.shape), **shapes}
 
 
 def columns(path: Path) -> list[Column]:
@@ -53,15 +65,50 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
     Understood: what `write` wrote; spectra in columns with their positions; spectra in rows under their positions, with coordinates,
     labels or running numbers before or after them; one line per value, with its position and its coordinates; intensities alone.
     """
-    if dataset not in (None, "table"):
-        raise ValueError(f"there is no array {dataset!r} in it; a text holds one 'table', whose columns are chosen {where('columns')}")
     known = _seen.pop(_state(path), None)
     content = "" if known is not None else text_of(path)
-    if content.startswith(_OURS):
+    if content.startswith(OURS):
+        _of_one_table(dataset)
         if columns:
             raise ValueError("roles of columns are for tables of other programs; this one names its columns itself")
-        return _own(json.loads(lines_of(content)[0].removeprefix(_OURS)), _own_numbers(content))
+        return own(json.loads(lines_of(content)[0].removeprefix(OURS)), own_numbers(content))
     table, facts = known or _prepared(content)
+    if table.runs:
+        return _of_several(path, content or text_of(path), (table, facts), dataset, columns)
+    _of_one_table(dataset)
+    return _of_table(path, table, facts, columns)
+
+
+def _of_one_table(dataset: str | None) -> None:
+    if dataset not in (None, WHOLE):
+        raise ValueError(f"there is no array {dataset!r} in it; a text holds one {WHOLE!r}, whose columns are chosen {where('columns')}")
+
+
+def _of_several(
+    path: Path, content: str, whole: tuple[Table, Facts], dataset: str | None, columns: Mapping[str | int, str] | None
+) -> RawArray:
+    """Read the tables of a text together where they have the same positions, else the requested or the largest one."""
+    runs = whole[0].runs
+    blocks = blocks_of(content, runs)
+    one_of = partial(_of_text, path, columns=columns)
+    if dataset in blocks:
+        return replace(one_of(blocks[dataset]), dataset=dataset)
+    if dataset not in (None, WHOLE):
+        raise ValueError(f"there is no table {dataset!r} in it; {listed(blocks, dataset)}")
+    found, _ = together(path, blocks, one_of)
+    if found is not None:
+        return found
+    largest = list(blocks)[max(range(len(blocks)), key=lambda number: runs[number][1] - runs[number][0])]
+    what = f"its {len(blocks)} tables ({some_of(list(blocks))}) have different positions"
+    warn(path, f"{what}; {largest!r} is read. Choose another {where('dataset')}")
+    return replace(_of_table(path, *whole, columns), dataset=largest)
+
+
+def _of_text(path: Path, content: str, columns: Mapping[str | int, str] | None = None) -> RawArray:
+    return _of_table(path, *_prepared(content), columns)
+
+
+def _of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int, str] | None) -> RawArray:
     if table.width == 1 and not columns and (spectrum := _counted(path, table)) is not None:
         return spectrum
     layout = layout_of(table)
@@ -95,8 +142,8 @@ def _looked_at(path: Path) -> npt.NDArray[np.float64] | tuple[Table, Facts]:
     if (known := _seen.get(state)) is not None:
         return known
     content = text_of(path)
-    if content.startswith(_OURS):
-        return _own_numbers(content)
+    if content.startswith(OURS):
+        return own_numbers(content)
     _seen.clear()
     _seen[state] = found = _prepared(content)
     return found
@@ -247,36 +294,3 @@ def _labels(table: Table, layout: Layout) -> dict[str, Any]:
     found.sort(key=lambda column: not (table.names and _CLASS.search(table.names[column])))
     cells = table.words.get(found[0], [f"{value:g}" for value in table.numbers[:, found[0]]])
     return {"labels": list(cells[layout.skip :])}
-
-
-def _own_numbers(content: str) -> npt.NDArray[np.float64]:
-    """Return the table that `write` wrote: two lines of words, and numbers throughout."""
-    lines = [line for line in lines_of(content)[2:] if line.strip()]
-    if not lines:
-        raise ValueError("it holds no numbers; it is truncated")
-    delimiter = next((mark for mark in ("\t", ",") if mark in lines[0]), None)
-    return np.loadtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, ndmin=2, comments=None)
-
-
-def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> RawArray:
-    shape, dtype = tuple(int(length) for length in header["shape"]), np.dtype(header["dtype"])
-    if dtype.kind not in "fiub" or numbers.shape != (shape[-1], 1 + int(np.prod(shape[:-1]))):
-        raise ValueError(f"its table of {numbers.shape} does not hold the {shape} that its first line promises; it is truncated")
-    return from_header(numbers[:, 1:].T.reshape(shape).astype(dtype), header)
-
-
-def write(cube: Cube, path: Path) -> None:
-    """Write a column of positions and one column per spectrum, below a line that keeps shape, axis and pixel size exactly."""
-    kind = cube.data.dtype
-    if kind.kind in "iu" and kind.itemsize == 8 and np.abs(np.asarray(cube.data)).max() > 2**53:
-        raise ValueError(f"text holds whole numbers up to 2^53 exactly, and this cube of {kind} has larger ones; choose .npz or .h5")
-    digits = {"f": "%.9g" if kind.itemsize <= 4 else "%.17g"}.get(kind.kind, "%d")
-    spectra = np.asarray(cube.data).reshape(-1, len(cube.axis))
-    header = header_of(cube) | {"shape": list(cube.shape), "dtype": kind.str}
-    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower(), "\t")
-    places = [" ".join(map(str, place)) for place in np.ndindex(cube.spatial_shape)]
-    table = np.column_stack([cube.axis.values, spectra.T.astype(np.float64)])
-    with path.open("w", encoding="utf-8") as file:
-        file.write(_OURS + json.dumps(header) + "\n")
-        file.write(delimiter.join([cube.axis.label.replace(",", " "), *places]) + "\n")
-        np.savetxt(file, table, fmt=["%.17g", *[digits] * len(spectra)], delimiter=delimiter)
