@@ -58,7 +58,7 @@ def together(
 ) -> tuple[RawArray | None, dict[str, tuple[int, ...]]]:
     """Return the spectra of all tables as one set, if they lie at the same positions, and the shapes of the tables.
 
-    Dark and reference spectra are left out where there are others. What is read and what is not is told in a warning.
+    Dark and reference spectra are left out where there are others. A warning says what is read and what is not.
     """
     read: dict[str, RawArray] = {}
     notes: list[str] = []
