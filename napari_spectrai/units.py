@@ -54,6 +54,30 @@ _RECIPROCAL = re.compile(r"\b1\s*/\s*(?:nm|[µμ]m|um|å|a)(?!\w)|(?<!\w)(?:nm|[
 """Lengths in the denominator, as of scattering vectors; but for 1/cm no unit of a spectrum's positions."""
 _WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters": ("nm", 1e9), "metres": ("nm", 1e9), "a": ("nm", 0.1)}
 """Units that count only where no other word stands with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of band positions as a file writes it.
+
+    Parameters
+    ----------
+    name : the unit of `SpectralAxis` that it is
+    factor : what positions are multiplied by to stand in it, such as 0.1 for ångström, given in nm
+    """
+
+    name: str
+    factor: float = 1.0
+
+
+_FAR = (
+    (re.compile(r"(?:fm|femtomet(?:er|re)s?)"), Unit("nm", 1e-6)),
+    (re.compile(r"(?:pm|picomet(?:er|re)s?)"), Unit("nm", 1e-3)),
+    (re.compile(r"(?:mm|millimet(?:er|re)s?)"), Unit("nm", 1e6)),
+    (re.compile(r"(?:cm|centimet(?:er|re)s?)"), Unit("nm", 1e7)),
+    (re.compile(r"(?:mhz|megahertz)"), Unit("1/cm", 1e-3 / _GHZ_PER_WAVENUMBER)),
+)
+"""Units of wavelengths and frequencies far from the visible: as the only words of a field for them, since titles name places so."""
 _QUANTITY_WORDS = (
     (
         re.compile(
@@ -71,20 +95,6 @@ _QUANTITY_WORDS = (
     (re.compile(r"\benergy\b|\benergie"), "energy"),
     (re.compile(r"\bmass(?:es)?\b|\bm\s*/?\s*zs?\b"), "mass"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit of band positions as a file writes it.
-
-    Parameters
-    ----------
-    name : the unit of `SpectralAxis` that it is
-    factor : what positions are multiplied by to stand in it, such as 0.1 for ångström, given in nm
-    """
-
-    name: str
-    factor: float = 1.0
 
 
 def unit_of(words: str) -> Unit | None:
@@ -120,7 +130,8 @@ def known_unit(words: str) -> Unit | None:
     try:
         return Unit(SpectralAxis(np.zeros(1), words).unit)
     except ValueError:
-        return unit_of(words)
+        word = words.strip().casefold()
+        return unit_of(words) or next((unit for pattern, unit in _FAR if pattern.fullmatch(word)), None)
 
 
 def quantity_of(words: str) -> str:

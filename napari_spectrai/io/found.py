@@ -209,6 +209,8 @@ def warn(path: Path, message: str) -> None:
 
 
 _LONGEST_REASON = 400
+_LONGEST_WAVE = 1e8
+"""Wavelengths in nm beyond which no instrument for light measures."""
 _SHORTEST, _LONGEST = 300, 3000
 """Wavelengths in nm of most spectral cameras and spectrometers."""
 
@@ -248,6 +250,8 @@ def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> Spec
     said = str(unit or "").strip()
     known = known_unit(said) if said else None
     known = None if known is None or not known.name else known  # "unknown" is no unit
+    if known is not None and known.name == "nm" and known.factor > 1 and np.abs(found).max(initial=0) * known.factor > _LONGEST_WAVE:
+        known = None  # a sloppy word, such as cm for 1/cm
     if known is None and not said and found.size and np.isfinite(found).all():
         known = usual_unit(quantity_of(quantity), found)
         if known is not None and not is_answered("axis"):

@@ -72,6 +72,9 @@ def laid_out(
     image[place] = spectra
     if "coordinates" in metadata:  # as the image lies, and not as it was measured
         metadata["coordinates"] = {name: {**one, "values": _in_place(one["values"], place, count)} for name, one in kept.items()}
+    if len(metadata.get("labels", ())) == len(spectra):
+        names = dict(zip(place.tolist(), metadata["labels"], strict=True))
+        metadata["labels"] = [names.get(number, "") for number in range(count)]
     size, unit = _pixel(varying, sizes, units)
     first = {name: float(values.min()) for name, values in known.items()}
     if size is not None:

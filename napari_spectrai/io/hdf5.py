@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.io import hdf5_tables
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last
 from napari_spectrai.io.coordinates import by_names, is_place, of_coordinates, placement, spectral
@@ -87,7 +88,7 @@ def _part(path: Path, name: str, key: Any) -> Any:
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the data sets and their shapes."""
     with open_hdf5(path) as file:
-        return {name: item.shape for name, item in datasets(file).items()}
+        return {name: item.shape for name, item in datasets(file).items()} | hdf5_tables.inspected(hdf5_tables.tables(file))
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
@@ -95,9 +96,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     with open_hdf5(path) as file:
         arrays = datasets(file)
         units = units_of(arrays)
+        if (table := _table(file, arrays, dataset)) is not None:
+            near = {key: list_of_packing(item[()], item.attrs) for key, item in arrays.items() if item.size <= MOST_BANDS}
+            return hdf5_tables.read(path, table, near | attribute_lists(table), units | attribute_units(table))
         found, missing = signals(file, arrays)
-        known = {signal.name: signal for signal in found}
-        name = _chosen(path, file, arrays, known, dataset, missing)
+        name = _chosen(path, file, arrays, {signal.name: signal for signal in found}, dataset, missing)
         main = arrays[name]
         size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
         more: dict[str, Any] = {
@@ -105,7 +108,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             "metadata": json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {},
             "dataset": name,
         }
-        signal = known.get(name)
+        signal = next((one for one in found if one.name == name), None)
         data = _scaled(of_packing(lazily(path, name, main), main.attrs), main, signal)
         factor, offset = prisma_scale(name, file.attrs)
         data = unpacked(data, factor=factor, offset=offset)
@@ -159,6 +162,15 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             pixel_unit=unit,
             **more,
         )
+
+
+def _table(file: h5py.File, arrays: Mapping[str, h5py.Dataset], dataset: str | None) -> h5py.Dataset | None:
+    """Return the table that is read: the requested one, or the only one of a file whose arrays are all positions."""
+    found = hdf5_tables.tables(file)
+    if dataset in found:
+        return found[str(dataset)]
+    plain = dataset is not None or any(item.size > 1 and not is_axis(name) for name, item in arrays.items())
+    return None if plain or not found else found[hdf5_tables.only(found)]
 
 
 def _chosen(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_spectrai.io.container import is_axis
 from napari_spectrai.io.found import SeveralArraysError, warn
 from napari_spectrai.remedies import where
 
@@ -37,6 +38,9 @@ def chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
         return next(iter(arrays))
     named = list(dict.fromkeys(name for wanted in _NAMES for name in arrays if name.rpartition("/")[2].lower().endswith(wanted)))
     if not named:
+        words = [name for name in arrays if kinds is not None and kinds[name].kind in "USOT" and not is_axis(name)]
+        if len(words) == 1:
+            return words[0]
         whole = [name for name in arrays if kinds is not None and kinds[name].kind in "iub" and len(arrays[name]) > 1]
         if len(whole) == 1:
             return whole[0]

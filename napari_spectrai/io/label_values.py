@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from napari_spectrai.io.found import UnreadableError, affordable
-from napari_spectrai.labels import UNKNOWN
+from napari_spectrai.io.found import UnreadableError, affordable, warn
+from napari_spectrai.labels import MISSING_NAMES, UNKNOWN
 
 _FORMATS = ("PNG", "BMP", "GIF")
+NAMES_OF_CLASSES = re.compile(r"(class|label|target|gt|truth)s?_?names?|class_?labels|classes|names|legend")
+"""Names of arrays that list the names of classes."""
+_NO_CLASS = ("background", "unclassified", "undefined", "void", "other", "others", "none", "no class", "no data", "nodata")
 
 
 def picture(path: Path) -> Any:
@@ -54,3 +59,26 @@ def without(data: Any, missing: Any) -> Any:
     if not value or data.dtype.kind not in "iuf" or not (data == value).any():
         return data
     return np.where(data == value, UNKNOWN, data.astype(np.float64 if data.dtype.kind == "f" else np.int64))
+
+
+def numbered(names: Any, data: Any) -> dict[int, str]:
+    """Return the names of classes by their numbers, from a list of them.
+
+    They begin with that of number 0, but with that of number 1 where there are as many as the highest number says.
+    """
+    words = [str(name or "").strip() for name in np.ravel(np.asarray(names, object))]
+    if not words or data.dtype.kind not in "fiub":
+        return {}
+    highest = int(np.nanmax(data)) if data.size and np.isfinite(np.nanmax(data)) else 0
+    first = int(len(words) == highest and not _means_none(words[0]))
+    return {number: word for number, word in enumerate(words, first) if word}
+
+
+def say_zero(path: Path, data: Any, names: Mapping[int, str]) -> None:
+    """Warn where a file has a class of number 0, which means no class here."""
+    if not _means_none(names.get(0, "")) and (data == 0).any():
+        warn(path, f"its class 0 is called {names[0]!r}, which means no class unless task.unlabelled is another number or null")
+
+
+def _means_none(name: str) -> bool:
+    return name.casefold() in _NO_CLASS or name.casefold() in MISSING_NAMES

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -17,14 +16,10 @@ from PIL.PngImagePlugin import PngInfo
 from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import class_table
-from napari_spectrai.io.arrays import is_plain, member, members_of
+from napari_spectrai.io.arrays import is_plain
 from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
-from napari_spectrai.io.hdf5 import datasets
-from napari_spectrai.io.hdf5_heaps import open_hdf5
-from napari_spectrai.io.label_choice import chosen, images_of_labels
-from napari_spectrai.io.label_values import grey, picture, texts, without
-from napari_spectrai.io.matlab_tags import check_tags
-from napari_spectrai.io.nexus import text
+from napari_spectrai.io.label_arrays import of_container
+from napari_spectrai.io.label_values import grey, picture, say_zero, texts, without
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.label_conversion import named_or_missing, say_unknown
 from napari_spectrai.labels import Class, Colour, Labels
@@ -73,9 +68,11 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
         with noting() as notes, quietly():
             data, names = (picture(path), _names(path)) if suffix in PICTURES else _array(path, dataset)
             colours = _colours(path) if holds_labels(path) else {}
-            if data.dtype.kind in "USO":  # class names
+            if data.dtype.kind in "USOT":  # class names
                 named = named_or_missing(texts(data))
                 data, names = named.data, named.names
+            if not holds_labels(path):
+                say_zero(path, data, names)
             labels = Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
     except SeveralArraysError as error:
         raise SeveralArraysError(f"{path}: {error}") from error
@@ -166,69 +163,19 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         if data.ndim > 2 and data.shape[-1] in (3, 4):
             data = grey(data, path, "RGB" if data.shape[-1] == 3 else "RGBA")
         return without(data, missing), _names(path)
-    if suffix in (".hdr", ".mat", *class_table.SUFFIXES):
-        return _envi(path) if suffix == ".hdr" else (_matlab if suffix == ".mat" else class_table.read)(path, dataset)
+    if suffix in (".hdr", *class_table.SUFFIXES):
+        return _envi(path) if suffix == ".hdr" else class_table.read(path, dataset)
     if suffix == ".npy":
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
         affordable(stored.shape, stored.dtype)
         return np.array(stored), {}
-    if suffix == ".npz":
-        members = members_of(path)
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            kinds = {key: dtype for key, (_, dtype) in members.items() if dtype.kind in "fiub"}
-            name = chosen({key: members[key][0] for key in kinds}, dataset, path, kinds)
-            affordable(*members[name])
-            known = members.get("class_names")
-            affordable(*known or ((0,), np.uint8))
-            names = archive["class_names"] if known is not None and known[1].kind in "US" else ()
-            return member(archive, name), {number: str(text) for number, text in enumerate(names) if number and str(text)}
-    if suffix == ".zarr":
-        from napari_spectrai.io.zarr_arrays import arrays_of, refuse_unsafe
-
-        stored_arrays = arrays_of(path)
-        kinds = {key: item.dtype for key, item in stored_arrays.items()}
-        name = chosen(images_of_labels({key: item.shape for key, item in stored_arrays.items()}, dataset), dataset, path, kinds)
-        array: Any = stored_arrays[name]
-        affordable(array.shape, array.dtype)
-        refuse_unsafe(array)
-        kept = dict(array.attrs).get("class_names", {})
-        return without(np.asarray(array[...]), dict(array.attrs).get("_FillValue")), {int(value): str(text) for value, text in kept.items()}
-
-    with open_hdf5(path) as file:
-        own = datasets(file)  # no data of other files
-        name = chosen({key: item.shape for key, item in own.items()}, dataset, path, {key: item.dtype for key, item in own.items()})
-        labels = own[name]
-        affordable(labels.shape, labels.dtype)
-        names = json.loads(text(labels.attrs.get("class_names", "{}")))
-        return without(labels[()], labels.attrs.get("_FillValue", labels.attrs.get("missing_value"))), {
-            int(value): str(word) for value, word in names.items()
-        }
+    return of_container(path, dataset)
 
 
 def _envi(path: Path) -> tuple[Any, dict[int, str]]:
     from napari_spectrai.io.envi_classes import numbers
 
     return numbers(path), _names(path)
-
-
-def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
-    from scipy.io import loadmat, whosmat
-
-    if h5py.is_hdf5(path):  # v7.3, its dimensions reversed
-        with open_hdf5(path) as file:
-            arrays = {key: item for key, item in datasets(file).items() if "/" not in key}
-            kinds = {key: item.dtype for key, item in arrays.items()}
-            name = chosen({key: item.shape for key, item in arrays.items()}, dataset, path, kinds)
-            affordable(arrays[name].shape, arrays[name].dtype)
-            data = arrays[name][()].T
-    else:
-        check_tags(path)
-        shapes = {key: tuple(shape) for key, shape, _ in whosmat(path)}
-        kinds = {key: np.dtype(np.int64 if "int" in kind or kind == "logical" else np.float64) for key, _, kind in whosmat(path)}
-        name = chosen(shapes, dataset, path, kinds)
-        affordable(shapes[name], np.float64)
-        data = loadmat(path, variable_names=[name])[name]
-    return (data.ravel() if data.ndim == 2 and 1 in data.shape else data), {}
 
 
 def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], path: str | Path) -> Path:

@@ -115,11 +115,13 @@ def _origin(origin: list[float] | None) -> dict[str, Any]:
 
 
 def _planes(axes: list[Axis], places: list[Any], spectral: int) -> dict[str, Any]:
-    """Return metadata of the depths and times before the plane, where the file gives units of them."""
-    rest = [number for number in range(len(axes)) if number != spectral][:-2]
+    """Return metadata of the last depths and times before the plane of which the file gives the units."""
     units = {long: short for short, long in _UNITS.items()} | _TIMES
-    if not rest or not all(axes[number].unit in units for number in rest):
-        return {}
+    rest: list[int] = []
+    for number in [number for number in range(len(axes)) if number != spectral][-3::-1]:
+        if axes[number].unit not in units:
+            break
+        rest.insert(0, number)
     names = {"t": "time"}
     return planes((names.get(axes[n].name, axes[n].name), places[n].start, places[n].scale, units[axes[n].unit]) for n in rest)
 
@@ -141,14 +143,15 @@ def write(cube: Cube, path: Path) -> None:
     dimensions = len(cube.spatial_shape)
     if dimensions > 4:
         raise ValueError(f"OME-Zarr holds up to time, z, y and x in addition to the bands, not {dimensions} dimensions; choose .zarr")
-    data = da.moveaxis(da.asarray(cube.data), -1, max(dimensions - 3, 0) if dimensions > 3 else 0)
-    spectral = 1 if dimensions > 3 else 0
+    known = cube.metadata.get("planes") or {}
+    timed = dimensions > 3 or (dimensions == 3 and list(known) == ["time"])
+    spectral = int(timed)
+    data = da.moveaxis(da.asarray(cube.data), -1, spectral)
     if dimensions == 1:
         data = data[:, None]
-    names = (["t"] if dimensions > 3 else []) + ["c"] + ["z", "y", "x"][-max(dimensions if dimensions < 4 else 3, 2) :]
+    names = (["t"] if timed else []) + ["c"] + ["z", "y", "x"][-max(dimensions - timed, 2) :]
     long = _UNITS.get(cube.pixel_unit) if cube.pixel_size else None
     kinds = {"t": "time", "c": "channel"}
-    known = cube.metadata.get("planes") or {}
     steps = {n: known[key] for n, key in (("t", "time"), ("z", "z")) if n in names and key in known}
     long_of = {short: name for name, short in _TIMES.items()} | _UNITS
     units = {n: long_of.get(step["unit"], "") for n, step in steps.items()} | ({"y": long, "x": long} if long else {})

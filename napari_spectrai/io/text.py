@@ -76,7 +76,7 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
     if table.runs:
         return _of_several(path, content or text_of(path), (table, facts), dataset, columns)
     _of_one_table(dataset)
-    return _of_table(path, table, facts, columns)
+    return of_table(path, table, facts, columns)
 
 
 def _of_one_table(dataset: str | None) -> None:
@@ -101,14 +101,15 @@ def _of_several(
     largest = list(blocks)[max(range(len(blocks)), key=lambda number: runs[number][1] - runs[number][0])]
     what = f"its {len(blocks)} tables ({some_of(list(blocks))}) have different positions"
     warn(path, f"{what}; {largest!r} is read. Choose another {where('dataset')}")
-    return replace(_of_table(path, *whole, columns), dataset=largest)
+    return replace(of_table(path, *whole, columns), dataset=largest)
 
 
 def _of_text(path: Path, content: str, columns: Mapping[str | int, str] | None = None) -> RawArray:
-    return _of_table(path, *_prepared(content), columns)
+    return of_table(path, *_prepared(content), columns)
 
 
-def _of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int, str] | None) -> RawArray:
+def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int, str] | None = None) -> RawArray:
+    """Read a table of numbers and words by what its titles and values say of its columns, and the lines around it."""
     if table.width == 1 and not columns and (spectrum := _counted(path, table)) is not None:
         return spectrum
     layout = layout_of(table)

@@ -30,6 +30,7 @@ from napari_spectrai.io.satellites import TiffBands, tiff_bands
 from napari_spectrai.io.tiff_metadata import axis_and_size, named_dimension, steps_of
 from napari_spectrai.io.titles import of_pages
 
+_OME_UNITS = {"z": ("um", "nm", "mm", "m"), "time": ("s", "ms", "min", "h")}
 _NAMES = {"Z": "z", "T": "time"}
 _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
 _OURS = "napari-spectrai "
@@ -204,7 +205,7 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
         place = len(shape) - 3 if len(shape) > 4 else 0
         order = (*shape[:place], shape[-1], *shape[place:-1])
         return from_header(data.reshape(order), header, spectral=place)
-    data, axes = _unfolded(path, data, axes, image.modulo)
+    data, axes = _times_first(*_unfolded(path, data, axes, image.modulo))
     place, sure = spectral_dimension(path, axes)
     axis = image.wavelengths(path, data.shape[place]) if axes[place] == "E" else image.channels(path, data.shape[place])
     return RawArray(
@@ -213,13 +214,29 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
     )  # fmt: skip
 
 
+def _times_first(data: Any, axes: str) -> tuple[Any, str]:
+    """Return a series with its times before its depths, whichever of them the file stores faster."""
+    depth, time = axes.find("Z"), axes.find("T")
+    if not 0 <= depth < time:
+        return data, axes
+    order = list(range(len(axes)))
+    order[depth], order[time] = time, depth
+    return data.transpose(order), "".join(axes[number] for number in order)
+
+
 def _planes(axes: str, place: int, steps: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
-    """Return metadata of the depths and times before the plane, whose steps the file gives by the code of the dimension."""
-    rest = [code for number, code in enumerate(axes) if number != place][:-2]
-    if not rest or not all(steps.get(code, (0.0, ""))[0] > 0 for code in rest):
-        return {}
-    known = {code: length_of(steps[code][1]) for code in rest}
-    return planes((_NAMES[code], 0.0, steps[code][0] * known[code][1], known[code][0] or steps[code][1]) for code in rest)
+    """Return metadata of the depths and times before the plane, whose steps the file gives by the code of the dimension.
+
+    They are those of the last dimensions before the plane, up to one without a step.
+    """
+    found: list[tuple[str, float, float, str]] = []
+    for code in [code for number, code in enumerate(axes) if number != place][-3::-1]:
+        step, said = steps.get(code, (0.0, ""))
+        if not step > 0:
+            break
+        unit, factor = length_of(said)
+        found.insert(0, (_NAMES[code], 0.0, step * factor, unit or said))
+    return planes(found)
 
 
 def _unfolded(path: Path, data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, str]:
@@ -255,8 +272,10 @@ def write(cube: Cube, path: Path) -> None:
     if not cube.is_image:
         data = data[:, None]
     names = [f"{value:g} {cube.axis.unit}".strip() for value in cube.axis.values]
+    known = cube.metadata.get("planes") or {}
+    leading = ("T" if list(known) == ["time"] else "Z") if len(cube.shape) == 4 else ""
     metadata: dict[str, Any] = {
-        "axes": ("TCZYX" if len(cube.shape) == 5 else "CZYX" if len(cube.shape) == 4 else "CYX"),
+        "axes": "TCZYX" if len(cube.shape) == 5 else f"C{leading}YX",
         "Name": cube.name or "cube",
         "Description": _OURS + json.dumps(header_of(cube) | {"shape": list(cube.shape)}),
         "Channel": {"Name": names},
@@ -269,4 +288,7 @@ def write(cube: Cube, path: Path) -> None:
         metadata |= {f"PhysicalSize{s}": v for s, v in zip("YX", cube.pixel_size, strict=True)} | {
             f"PhysicalSize{s}Unit": unit for s in "YX"
         }
+    for name, key in (("z", "PhysicalSizeZ"), ("time", "TimeIncrement")):
+        if (step := known.get(name)) and len(cube.shape) > 3 and step["unit"] in _OME_UNITS[name]:
+            metadata |= {key: step["step"], f"{key}Unit": step["unit"].replace("um", "µm")}
     tifffile.imwrite(path, data, ome=True, photometric="minisblack", metadata=metadata, bigtiff=data.nbytes > 2**31)
