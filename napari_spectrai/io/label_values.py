@@ -64,7 +64,7 @@ def without(data: Any, missing: Any) -> Any:
 def numbered(names: Any, data: Any) -> dict[int, str]:
     """Return the names of classes by their numbers, from a list of them.
 
-    They begin with that of number 0, but with that of number 1 where there are as many as the highest number says.
+    The first is that of number 0, or of number 1 where there are as many as the highest number says.
     """
     words = [str(name or "").strip() for name in np.ravel(np.asarray(names, object))]
     if not words or data.dtype.kind not in "fiub":
