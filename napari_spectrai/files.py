@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.request import url2pathname
 
 from napari_spectrai import swap
 
@@ -27,8 +29,31 @@ _LARGEST_OF_FAT = 2**32 - 1
 _NEARLY_FULL = 2**20
 """Free bytes below which a failure to write is attributed to a full disk, whatever error a library raises."""
 
+_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+://|file:/)")
+
 still_writing: list[Callable[[], None]] = []
 """Functions that wait until a library whose threads may still be writing after an error has stopped."""
+
+
+def local(path: str | bytes | os.PathLike[str]) -> Path:
+    """Return the path of a file, which may be given as bytes, as an address ``file://…``, or with ``~`` for the home folder.
+
+    Raises
+    ------
+    ValueError
+        If it is an address of another machine.
+    """
+    words = os.fsdecode(path)
+    found = Path(words)
+    if (not _ADDRESS.match(words) and not words.startswith("~")) or found.exists():
+        return found
+    if words.startswith("~"):
+        return found.expanduser()
+    if words.startswith("file:"):
+        machine, slash, rest = words.removeprefix("file:").removeprefix("//").partition("/")
+        if machine in ("", "localhost"):
+            return Path(url2pathname(slash + rest))
+    raise ValueError(f"{words}: it is an address on another machine; download it, and open the copy")
 
 
 def size_words(count: float) -> str:

@@ -129,7 +129,7 @@ def test_fields_of_a_structured_array_are_arrays(tmp_path):
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [(CUBE.astype("c8"), "cube (complex64)"), (SPECTRUM, "cube (a table of wavelength, intensity)")],
+    [(CUBE.astype("c8"), "cube (complex64)"), (SPECTRUM.reshape(8, 5), "cube (a table of wavelength, intensity)")],
 )  # fmt: skip
 def test_what_is_not_read_is_named(values, words, tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.files import replacing
+from napari_spectrai.files import local, replacing
 from napari_spectrai.io.columns import Column
 from napari_spectrai.io.formats import FORMATS, Format, format_of, writer_of
 from napari_spectrai.io.found import Picture, SeveralArraysError, UnreadableError
@@ -84,7 +84,7 @@ def read(
 
 def columns_of(path: str | Path) -> list[Column]:
     """Return the columns of a text table with the roles that `read` would give them; none for other formats."""
-    path = Path(path)
+    path = local(path)
     known = existing(path)
     if known.module != "text":
         return []
@@ -118,14 +118,14 @@ def inspect(path: str | Path) -> dict[str, tuple[int, ...]]:
     >>> (25, 35, 300) in spectrai.inspect(path).values()
     True
     """
-    path = Path(path)
+    path = local(path)
     arrays: dict[str, tuple[int, ...]] = guarded(path, existing(path), "inspect")
     return arrays
 
 
 def pictures(path: str | Path) -> list[Picture]:
     """Return the ordinary pictures a spectral file carries (the white-light view of a Renishaw map); often none."""
-    path = Path(path)
+    path = local(path)
     known = existing(path)
     if not hasattr(import_module(f"napari_spectrai.io.{known.module}"), "pictures"):
         return []
@@ -162,7 +162,7 @@ def write(cube: Any, path: str | Path) -> Path:
     >>> spectrai.write(spectrai.sample("cartilage").cube, "map.zarr").name
     'map.zarr'
     """
-    path = Path(path)
+    path = local(path)
     known = writer_of(path)
     if not known.writes:
         writable = {suffix for f in FORMATS if f.writes for suffix in f.suffixes}

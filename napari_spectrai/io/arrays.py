@@ -113,8 +113,8 @@ def _array(path: Path, dataset: str | None) -> RawArray:
     data = np.load(path, mmap_mode="r", allow_pickle=False)
     if data.dtype.names is not None:
         return _of_fields(path, {field: data[field] for field in fields_of("", data.shape, data.dtype)}, name)
-    sidecar = path.with_name(path.name + ".json")
-    header = json.loads(sidecar.read_text("utf-8")) if sidecar.exists() else {}
+    sidecar = next((file for place in (path, path.resolve()) if (file := place.with_name(place.name + ".json")).exists()), path)
+    header = json.loads(sidecar.read_text("utf-8")) if sidecar != path else {}
     if header and tuple(header.get("shape", data.shape)) != data.shape:
         warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
         header = {}

@@ -28,6 +28,11 @@ class Format:
         function: Callable[..., Any] = getattr(import_module(f"napari_spectrai.io.{self.module}"), name)
         return function
 
+    @property
+    def is_archive(self) -> bool:
+        """Whether files of this format are ZIP archives."""
+        return self.module in ("zarr", "omezarr") or self.suffixes == (".npz",)
+
 
 _DIGITS = tuple(f".{number}" for number in range(10))
 FORMATS = (
@@ -63,10 +68,12 @@ FORMATS = (
 )
 """A format is identified by the longest suffix that fits, or by content where that suffix is shared (`_SHARED`)."""
 
-_SHARED = (".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", ".sp", ".fsm", *_DIGITS)
+_SHARED = (
+    ".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", ".sp", ".fsm", ".spe", *_DIGITS,
+)  # fmt: skip
 """Suffixes that several programs give to files of different kinds."""
 _OPUS_SUFFIX = re.compile(r"\.\d{1,4}")
-_HEAD = 1024
+_HEAD, _END_OF_SPE = 1024, 4098
 _CONTENT: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"\x93NUMPY", "NumPy array"), (b"WDF1", "Renishaw WiRE"), (b"MATLAB 5.0", "MATLAB"),
     (b"\x0a\x0a\xfe\xfe", "Bruker OPUS"), (b"Spectral Data File", "Thermo OMNIC"), (b"Gwyddion Simple Field", "Gwyddion simple field"),
@@ -83,6 +90,29 @@ _CLOSED: dict[str, tuple[tuple[str, ...], bytes]] = {
 """Files of instruments that are known and not read, by their suffixes and first bytes."""
 
 
+_FOREIGN: tuple[tuple[tuple[str, ...], str], ...] = (
+    ((".xlsx", ".xlsm", ".xls", ".ods", ".numbers"), "it is a spreadsheet; save the sheet as .csv"),
+    (
+        (".czi", ".nd2", ".lif", ".oib", ".oif", ".oir", ".vsi"),
+        "plugins of napari read it, such as those of bioio; a dock takes the layer",
+    ),
+    ((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"), "it is a picture, with three colours at most; labels are read by read_labels"),
+    ((".pkl", ".pickle", ".pt", ".pth"), "opening it would run code that is in it; save its arrays as .npz or .h5"),
+    ((".rds", ".rdata", ".rda"), "it is a file of R; save the table with write.csv"),
+    ((".parquet", ".feather", ".arrow", ".sqlite", ".db"), "it is a file of tables; save the table as .csv, or its values as .npz"),
+    ((".fits", ".fit", ".fts"), "FITS is not read; save its array as .npy or .h5"),
+    ((".sif",), "files of Andor Solis are not read; export it as ASCII (.asc), which is"),
+    ((".vms",), "VAMAS is not read; export it as a text with columns"),
+    ((".tdms",), "files of LabVIEW are not read; export it as text or .h5"),
+    (
+        (".procspec", ".rfl8", ".rfl8x", ".irr8", ".raw8"),
+        "files of OceanView and AvaSoft are not read; export it as text, which is",
+    ),
+    ((".pdf", ".doc", ".docx", ".html", ".htm"), "it is a document; save its table as .csv"),
+)
+"""Suffixes of other programs, and what to do about each."""
+_VAMAS = b"VAMAS Surface Chemical Analysis"
+_PACKED = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "ZIP"))
 _ARCHIVES = (".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar")
 
 
@@ -92,6 +122,11 @@ def _starts(path: Path, magic: bytes) -> bool:
             return file.read(len(magic)) == magic
     except OSError:
         return False
+
+
+def compression_of(path: Path) -> str:
+    """Return the name of the compression that a file's first bytes show, or ``""``."""
+    return next((name for magic, name in _PACKED if _starts(path, magic)), "")
 
 
 def _named(name: str) -> Format:
@@ -108,9 +143,18 @@ def by_content(path: Path) -> Format | None:
     for magic, name in _CONTENT:
         if head.startswith(magic):
             return _named(name)
+    if path.suffix.lower() == ".spe" and _is_winspec(path):
+        return _named("Princeton Instruments SPE")
     if path.suffix.lower() == ".zip" and _holds_store(path):
         return _named("zipped Zarr")
     return _of_words(head) or _of_companions(path)
+
+
+def _is_winspec(path: Path) -> bool:
+    """Whether the header of a file ends as those of WinSpec and LightField do; raw values of SPECIM's cameras have the same suffix."""
+    with path.open("rb") as file:
+        file.seek(_END_OF_SPE)
+        return file.read(2) == b"UU" or envi_header(path) is None
 
 
 def _of_words(head: bytes) -> Format | None:
@@ -157,6 +201,7 @@ def of_text(path: Path) -> Format | None:
     """Return the format of tables for a text whose suffix no format has; None for other files and those known not to be read."""
     suffix = path.suffix.lower()
     closed = any(suffix in suffixes or (magic and _starts(path, magic)) for suffixes, magic in _CLOSED.values())
+    closed = closed or _starts(path, _VAMAS)  # which lists its numbers one below the other, those of its header too
     return None if closed or not path.is_file() or not is_text(path) else _of_suffix(_named("text"), path.name.lower(), suffix)
 
 
@@ -182,7 +227,7 @@ def writer_of(path: str | Path) -> Format:
     fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]
     if fitting:
         return max(fitting, key=lambda pair: pair[0])[1]
-    return _unknown(path)
+    return _not_among(path)
 
 
 def _unknown(path: Path) -> NoReturn:
@@ -194,6 +239,14 @@ def _unknown(path: Path) -> NoReturn:
         )
     if suffix in _ARCHIVES:
         raise ValueError(f"{path}: {suffix} is an archive; unpack it, and open what is in it")
+    remedy = next((words for known, words in _FOREIGN if suffix in known), None)
+    if remedy is not None:
+        raise ValueError(f"{path}: no reader for {suffix}: {remedy}")
+    return _not_among(path)
+
+
+def _not_among(path: Path) -> NoReturn:
+    suffix = path.suffix.lower()
     suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
     raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
 

@@ -19,7 +19,7 @@ from napari_spectrai.io.nexus import is_own, text
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.text import of_table
 from napari_spectrai.remedies import where
-from napari_spectrai.units import unit_of
+from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _NUMBERS, _WORDS = "fiub", "SO"
 
@@ -70,7 +70,7 @@ def read(path: Path, item: h5py.Dataset, others: Mapping[str, Any], units: Mappi
         table = Table(
             np.column_stack([numbers.get(key, empty) for key in columns]),
             {number: words[key] for number, key in enumerate(columns) if key in words},
-            tuple(columns),
+            tuple(_titled(key, numbers.get(key, empty)) for key in columns),
         )
         return replace(of_table(path, table, Facts()), dataset=name)
     spectra = fields[wide[0]]
@@ -83,6 +83,12 @@ def read(path: Path, item: h5py.Dataset, others: Mapping[str, Any], units: Mappi
     lengths = {role_of(key): length_unit(key) for key in numbers if role_of(key) in coordinates}
     labels = next((values for key, values in words.items() if role_of(key) in ("label", "")), None)
     return laid_out(path, spectra, axis, coordinates, lengths, metadata={} if labels is None else {"labels": labels}, dataset=name)
+
+
+def _titled(name: str, values: Any) -> str:
+    """Return the name of a field of positions with the unit that is custom for such values, as for arrays of this name."""
+    usual = usual_unit(quantity_of(name), values) if role_of(name) == "position" and unit_of(name) is None else None
+    return f"{name} ({usual.name})" if usual is not None and usual.factor == 1 and usual.name == "nm" else name
 
 
 def _is_position(name: str, values: Any) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from napari_spectrai.cells import safe_cell, safe_row
-from napari_spectrai.files import recover, replacing
+from napari_spectrai.files import local, recover, replacing
 from napari_spectrai.io import class_table
 from napari_spectrai.io.arrays import is_plain
 from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
@@ -55,7 +55,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     UnreadableError (a ValueError)
         If it holds no labels; a colour image does not, since a colour is not a class.
     """
-    path = Path(path)
+    path = local(path)
     recover(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
@@ -90,7 +90,7 @@ def holds_labels(path: str | Path) -> bool:
     try:
         with quietly():
             refuse_special(path)
-            return _is_ours(Path(path))
+            return _is_ours(local(path))
     except PermissionError:
         raise
     except Exception:  # noqa: BLE001  # whatever a library raises on broken bytes; reading the file as a cube reports what is wrong
@@ -180,7 +180,7 @@ def _envi(path: Path) -> tuple[Any, dict[int, str]]:
 
 def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], path: str | Path) -> Path:
     """Write a line for each pixel or spectrum: its position, its class, the probability of every class (..., C), as CSV."""
-    path = Path(path)
+    path = local(path)
     places = ("spectrum",) if labels.data.ndim == 1 else ("z", "y", "x")[-labels.data.ndim :]
     shares = np.asarray(probabilities).reshape(-1, len(classes))
     names = {one.value: one.name for one in classes}
@@ -197,7 +197,7 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
 
     All but ``.npy`` keep names, colours, placement and the prediction that made them.
     """
-    path = Path(path)
+    path = local(path)
     suffix = path.suffix.lower()
     data, kept = (
         labels.data,

@@ -27,11 +27,15 @@ from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.untitled_layouts import by_values, some_of
 from napari_spectrai.remedies import where
-from napari_spectrai.units import quantity_of, unit_of
+from napari_spectrai.units import Unit, quantity_of, unit_of
 
 _NUMBERED = r"(?:[_ ]?(?:index|idx|no\.?|number))?"
 _ROW = re.compile(rf"py|lat(?:itude)?|northing|(?:map|pixel|image)?[_ ]?(?:rows?|lines?){_NUMBERED}", re.IGNORECASE)
 _COLUMN = re.compile(rf"px|lon(?:gitude)?|easting|(?:map|pixel|image)?[_ ]?(?:col|cols|columns?){_NUMBERED}", re.IGNORECASE)
+_SIDES = {("j", "i"), ("n", "m"), ("sample", "line"), ("samples", "lines"), ("east", "north"), ("column", "line"), ("col", "line")}
+_OF_A_SIDE = re.compile(r"[xy]|^\s*(?:[ijmn]|samples?|lines?|col(?:umn)?|east|north)\s*$", re.IGNORECASE)
+_MOST_SIDES = 16
+_NONE = Unit("")
 _SHARE_OF_BANDS = 0.7
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 
@@ -83,6 +87,23 @@ def _pixels(titles: Sequence[str], named: list[str]) -> None:
         named[rows[0]], named[columns[0]] = "y", "x"
 
 
+def sides(titles: Sequence[str]) -> dict[int, str]:
+    """Return the columns of x and y: two whose titles differ in this letter alone, such as ``X index`` and ``Y index``, or ``i``, ``j``.
+
+    None where there are several such pairs, as of positions and intensities that alternate.
+    """
+    words = {column: title.strip().casefold() for column, title in enumerate(titles) if _OF_A_SIDE.search(title)}
+    words = dict(list(words.items())[:_MOST_SIDES])
+    found = [
+        (one, other)
+        for one, first in words.items()
+        for other, second in words.items()
+        if (first, second) in _SIDES
+        or (len(first) == len(second) and [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]] == [("x", "y")])
+    ]
+    return {found[0][0]: "x", found[0][1]: "y"} if len(found) == 1 else {}
+
+
 # ------------------------------------------------------------------ one line per spectrum
 
 
@@ -90,6 +111,9 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     """Return the layout of spectra in lines, if the first line or the titles hold their positions."""
     if not table.names:
         return None
+    named = list(named)
+    places = sides(titles)
+    titles = ["" if column in places else title for column, title in enumerate(titles)]
     head, words = positions_in(titles, table.leads)
     bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
     if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
@@ -97,9 +121,13 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         bands = [column for column, value in enumerate(head) if value is not None]
     if len(bands) < 2 or len(bands) < min(table.width - 8, _SHARE_OF_BANDS * table.width):
         return None
+    for column, side in places.items():
+        named[column] = side
     values = np.array([head[column] for column in bands], np.float64)
     others = [column for column, value in enumerate(head) if value is None] + list(range(len(head), table.width))
     position = next((column for column in others if named[column] == "position"), None)
+    if counts_up(values) and any(word and (unit_of(word) or _NONE).name in ("nm", "1/cm") for word in words):
+        return None  # X1 (nm), X2 (nm), …
     running = counts_up(values) and not any(words)
     if not _is_head(table, values, position, others, plain=not any(words), running=running):
         return None
@@ -162,7 +190,10 @@ def _lead_role(table: Table, named: str, column: int, others: Sequence[int], not
 
 def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout:
     """Return the layout of a table whose titles name its positions."""
-    numbers = table.numbers
+    numbers, named = table.numbers, list(named)
+    pair = sides(table.names)
+    if pair and any(role == "position" and repeats(numbers[:, column]) for column, role in enumerate(named) if column not in pair):
+        named = [pair.get(column, role) for column, role in enumerate(named)]
     places = [column for column, role in enumerate(named) if role == "position"]
     valued = [column for column in places if np.isfinite(numbers[:, column]).sum() > 1] or places
     roles = ["intensity" if role in ("", "intensity") else role for role in named]

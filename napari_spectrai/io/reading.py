@@ -12,8 +12,8 @@ import numpy as np
 
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.files import recover
-from napari_spectrai.io.formats import Format, format_of, of_text
+from napari_spectrai.files import local, recover
+from napari_spectrai.io.formats import Format, compression_of, format_of, of_text
 from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.layer_axes import SpectralWarning
@@ -40,6 +40,8 @@ _OWN = frozenset(
     }
 )
 """Readers that call no library that may print."""
+_RAW = ("envi", "ripple", "agilent")
+"""Readers of raw values, which may begin as anything does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def opened(
     shape: tuple[int, int] | None = None,
 ) -> Opened:
     """Open a spectral file, with the parameters of `napari_spectrai.io.read`."""
-    path = Path(path)
+    path = local(path)
     known = existing(path)
     if known.module in ("zarr", "omezarr"):
         known = _of_store(path, known, dataset)
@@ -79,7 +81,9 @@ def opened(
     given = {"dataset": dataset, "axis": axis, "spectral": spectral, "columns": columns, "shape": shape}
     answers: list[Option] = [option for option, value in given.items() if value is not None]  # type: ignore[misc]
     with answering(*answers):
-        found: RawArray = guarded(path, known, "read", dataset=dataset, **({"columns": columns} if columns else {}))
+        found: RawArray = guarded(
+            _beside_companions(path, known), known, "read", dataset=dataset, **({"columns": columns} if columns else {})
+        )
     stored = tuple(found.data.shape)
     if len(stored) == 1:  # one spectrum is a set of one
         found = replace(found, data=found.data[None, :], spectral=-1, sure=True)
@@ -107,6 +111,14 @@ def opened(
     if plain and whole.dtype.kind in "iu" and (whole.ndim == 2 or whole.shape[-1] == 1):
         _say_labels(path)
     return Opened(cube, found.dataset if dataset is None else dataset, place, stored)
+
+
+def _beside_companions(path: Path, known: Format) -> Path:
+    """Return where a file lies that is read with others next to it: where its link leads, if nothing is next to the link."""
+    if known.module not in (*_RAW, "imzml") or not path.is_symlink():
+        return path
+    beside = [other for other in path.parent.iterdir() if other != path and other.name.startswith(f"{path.stem}.")]
+    return path if beside else path.resolve()
 
 
 def _say_labels(path: Path) -> None:
@@ -197,17 +209,22 @@ def existing(path: Path) -> Format:
         raise FileNotFoundError(f"{path}: no such file or folder")
     refuse_special(path)
     try:
-        return format_of(path)
+        known = format_of(path)
     except ValueError:
-        known = of_text(path)  # a text is recognised by its table, whatever its suffix
-        if known is None or not _has_table(path, known):
+        table = of_text(path)  # a text is recognised by its table, whatever its suffix
+        if table is None or not _has_table(path, table):
             raise
-        return known
+        return table
+    if path.is_dir() and known.module not in ("zarr", "omezarr"):
+        raise UnreadableError(f"{path}: it is a folder with the name of a file; open a file in it")
+    if known.module not in _RAW and (packed := compression_of(path)) and (packed != "ZIP" or not known.is_archive):
+        raise UnreadableError(f"{path}: it is compressed ({packed}) in spite of its suffix; unpack it, and open what is in it")
+    return known
 
 
 def _has_table(path: Path, known: Format) -> bool:
     try:
-        return bool(known.function("inspect")(path))
+        return any(lines > 1 for lines, *_ in known.function("inspect")(path).values())
     except (ValueError, MemoryError):  # of whatever else a text may be, the suffix is what is wrong
         return False
 

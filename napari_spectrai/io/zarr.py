@@ -147,8 +147,11 @@ def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0, unfinished: b
     With `unfinished`, whoever reads it before `finish` is warned.
     """
     chunks = tuple(min(c, s) for c, s in zip((1,) * (len(cube.shape) - 3) + CHUNK[-len(cube.shape) :], cube.shape, strict=True))
+    planes = ("time", "z", "y", "x")[-len(cube.spatial_shape) :] if cube.is_image else ("spectrum",)
+    names = (None,) * (len(cube.spatial_shape) - len(planes)) + planes
     return zarr.create_array(
         path,
+        dimension_names=(*names, cube.axis.quantity),
         shape=cube.shape,
         chunks=chunks,
         dtype=dtype,

@@ -12,7 +12,7 @@ import dask.array as da
 import zarr
 
 from napari_spectrai.io.found import OnDisk
-from napari_spectrai.io.zarr_stores import node_of
+from napari_spectrai.io.zarr_stores import members_of, node_of
 from napari_spectrai.spec import listed
 
 _SAFE = frozenset({
@@ -27,8 +27,7 @@ def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
     node = node_of(path)
     if isinstance(node, zarr.Array):
         return {"data": node}
-    members = sorted(node.members(max_depth=None), key=lambda member: member[0])
-    return {name: item for name, item in members if isinstance(item, zarr.Array)}
+    return {name: item for name, item in members_of(path).items() if isinstance(item, zarr.Array)}
 
 
 def refuse_unsafe(array: zarr.Array[Any]) -> None:
@@ -108,7 +107,7 @@ def images_of(path: Path) -> list[Image]:
     found = _declared("", dict(node.attrs))
     if found:
         return found
-    groups = sorted((name, item) for name, item in node.members(max_depth=None) if isinstance(item, zarr.Group))
+    groups = [(name, item) for name, item in members_of(path).items() if isinstance(item, zarr.Group)]
     return [image for name, item in groups for image in _declared(name, dict(item.attrs))]
 
 
