@@ -242,7 +242,7 @@ def _unknown(path: Path) -> NoReturn:
     remedy = next((words for known, words in _FOREIGN if suffix in known), None)
     if remedy is not None:
         raise ValueError(f"{path}: no reader for {suffix}: {remedy}")
-    return _not_among(path)
+    _not_among(path)
 
 
 def _not_among(path: Path) -> NoReturn:
