@@ -82,7 +82,7 @@ def opened(
     answers: list[Option] = [option for option, value in given.items() if value is not None]  # type: ignore[misc]
     with answering(*answers):
         found: RawArray = guarded(
-            _beside_companions(path, known), known, "read", dataset=dataset, **({"columns": columns} if columns else {})
+            _with_companions(path, known), known, "read", dataset=dataset, **({"columns": columns} if columns else {})
         )
     stored = tuple(found.data.shape)
     if len(stored) == 1:  # one spectrum is a set of one
@@ -113,12 +113,12 @@ def opened(
     return Opened(cube, found.dataset if dataset is None else dataset, place, stored)
 
 
-def _beside_companions(path: Path, known: Format) -> Path:
+def _with_companions(path: Path, known: Format) -> Path:
     """Return where a file lies that is read with others next to it: where its link leads, if nothing is next to the link."""
     if known.module not in (*_RAW, "imzml") or not path.is_symlink():
         return path
-    beside = [other for other in path.parent.iterdir() if other != path and other.name.startswith(f"{path.stem}.")]
-    return path if beside else path.resolve()
+    others = [other for other in path.parent.iterdir() if other != path and other.name.startswith(f"{path.stem}.")]
+    return path if others else path.resolve()
 
 
 def _say_labels(path: Path) -> None:
