@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-import napari._qt.qt_main_window  # noqa: F401  # what windows and docks import, before `imports_are_no_garbage`
+import napari._qt.qt_main_window  # noqa: F401  # what windows and docks import, before `what_stays_is_no_garbage`
 import pyqtgraph  # noqa: F401
 import pytest
 import yaml
@@ -22,15 +22,10 @@ from napari_spectrai.widgets.dock import Dock
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
-_imported = 0
-
-
 @pytest.fixture(autouse=True)
-def imports_are_no_garbage() -> None:
-    """Leave what imports have made out of the garbage collections that end each window: they took a third of a second each."""
-    global _imported  # noqa: PLW0603
-    if len(sys.modules) != _imported:
-        _imported = len(sys.modules)
+def what_stays_is_no_garbage() -> None:
+    """Leave what imports and earlier tests have made out of the garbage collections that end each window: they took up to a second each."""
+    if len(gc.get_objects(2)) > 50_000:
         gc.collect()
         gc.freeze()
 
