@@ -18,9 +18,9 @@ from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _AXIS_NAMES = (
     "spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters", "shift", "shifts",
-    "block0_items",
+    "block0_items", "nm", "cm1", "cm_1", "ev", "kev",
 )  # fmt: skip
-"""Names of lists of positions; the last one is that of the columns of a table of pandas."""
+"""Names of lists of positions; ``block0_items`` is that of the columns of a table of pandas."""
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
 """Words that make the name of an array that of an axis together with a unit, as in ``bands_nm``."""
 _NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|flag|laser|excit|index|indices|error|sigma|std|shape|size|count(?!s)")
@@ -131,7 +131,7 @@ def choose(
         lines = [name for name, shape in arrays.items() if shape and all(shape) and not is_axis(name)]
         lines = lines if len(lines) == 1 else [name for name in lines if not is_excluded(name)]
         lines = [name for name in lines if short_name(name) == "y"] if {short_name(name) for name in lines} == {"x", "y"} else lines
-        candidates = lines if len(lines) == 1 else [name for name, shape in arrays.items() if len(shape) >= 2]
+        candidates = lines if len(lines) == 1 else [name for name, shape in arrays.items() if len(shape) >= 2 and not is_axis(name)]
     if not candidates:
         raise ValueError(f"it holds no array of spectra (two or more dimensions, or one spectrum alone); it holds {contents}{left}")
     most = max(len(arrays[name]) for name in candidates)

@@ -16,7 +16,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import hdf5_tables
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last
-from napari_spectrai.io.coordinates import by_names, is_place, of_coordinates, placement, spectral
+from napari_spectrai.io.coordinates import Placement, by_names, is_place, of_coordinates, placement, spectral
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
@@ -102,26 +102,18 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         found, missing = signals(file, arrays)
         name = _chosen(path, file, arrays, {signal.name: signal for signal in found}, dataset, missing)
         main = arrays[name]
-        size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
-        more: dict[str, Any] = {
-            "name": text(main.attrs.get("name", "")),
-            "metadata": json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {},
-            "dataset": name,
-        }
+        more = _said(main, name)
         signal = next((one for one in found if one.name == name), None)
         data = _scaled(of_packing(lazily(path, name, main), main.attrs), main, signal)
         factor, offset = prisma_scale(name, file.attrs)
         data = unpacked(data, factor=factor, offset=offset)
         axes = _scales(main, arrays) if signal is None else signal.axes
         aliases = [""] * main.ndim if signal is None else signal.named
-        words = {
-            axis: f"{called(arrays[axis])} {dimension.label} {alias}"
-            for axis, dimension, alias in zip(axes, main.dims, aliases, strict=True)
-            if axis
-        }
+        known = zip(axes, main.dims, aliases, strict=True)
+        words = {axis: f"{called(arrays[axis])} {dimension.label} {alias}" for axis, dimension, alias in known if axis}
         place = spectral(axes, units, words)
+        lines = {number: axis_values(arrays[axis], main.shape[number]) for number, axis in enumerate(axes) if axis}
         if place is not None:
-            lines = {number: axis_values(arrays[axis], main.shape[number]) for number, axis in enumerate(axes) if axis}
             where = placement(axes, place, units, lines, main.shape)
             more["metadata"] = dict(where.metadata) | more["metadata"]
             axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), _title(axes[place], words))
@@ -146,22 +138,37 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         alike = sum(unit_of(units.get(one, "")) is not None for one in axes if one) > 1  # which of them is the spectral one is not said
         if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
             more["metadata"] = {"bad_bands": np.flatnonzero(axis.values == 0).tolist()} | more["metadata"]
-        lost = spectral(signal.named, {}) if signal is not None and place is None else None
-        if signal is not None and lost is not None:
-            holder, called_so = name.rpartition("/")[0], signal.named[lost]
-            item = found_at(file, f"{holder}/{called_so}")
-            what = f"has the shape {'×'.join(map(str, item.shape))}" if isinstance(item, h5py.Dataset) else "is not in this file"
-            warn(path, f"its dimension {lost} has the axis {called_so!r}, which {what}; its bands are numbered; {give('axis')}")
-            place = lost
+        lost = _lost(path, file, name, signal) if signal is not None and place is None else None
+        place = place if lost is None else lost
+        where = placement(axes, main.ndim - 1 if place is None else place, units, lines, main.shape)
+        more["metadata"] = dict(where.metadata) | more["metadata"]
+        if (size := main.attrs.get("pixel_size")) is not None:
+            where = Placement((float(size[0]), float(size[1])), str(main.attrs.get("pixel_unit", "pixel")))
         return RawArray(
             data,
             spectral=-1 if place is None else place,
             sure=(place is not None and (lost is not None or not alike)) or (place is None and plainly_last(main)),
             axis=axis,
-            pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
-            pixel_unit=unit,
+            pixel_size=where.pixel_size,
+            pixel_unit=where.pixel_unit,
             **more,
         )
+
+
+def _lost(path: Path, file: h5py.File, name: str, signal: Signal) -> int | None:
+    """Return the dimension of the bands whose axis a signal names and the file does not have, with a warning."""
+    lost = spectral(signal.named, {})
+    if lost is not None:
+        item = found_at(file, f"{name.rpartition('/')[0]}/{signal.named[lost]}")
+        what = f"has the shape {'×'.join(map(str, item.shape))}" if isinstance(item, h5py.Dataset) else "is not in this file"
+        warn(path, f"its dimension {lost} has the axis {signal.named[lost]!r}, which {what}; its bands are numbered; {give('axis')}")
+    return lost
+
+
+def _said(main: h5py.Dataset, name: str) -> dict[str, Any]:
+    """Return the name and the metadata that `write` has stored with a data set."""
+    metadata = json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {}
+    return {"name": text(main.attrs.get("name", "")), "metadata": metadata, "dataset": name}
 
 
 def _table(file: h5py.File, arrays: Mapping[str, h5py.Dataset], dataset: str | None) -> h5py.Dataset | None:

@@ -15,9 +15,10 @@ from scipy.io import loadmat, savemat, whosmat
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, of_two_columns, plainly_last
-from napari_spectrai.io.found import RawArray, affordable
+from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_two_columns, plainly_last
+from napari_spectrai.io.found import MOST_BANDS, RawArray, affordable
 from napari_spectrai.io.hdf5_heaps import open_hdf5
+from napari_spectrai.io.matlab_elements import gathered, is_element, units_in
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import is_own
 from napari_spectrai.io.unfolded import folded, sides_of
@@ -25,17 +26,20 @@ from napari_spectrai.io.unfolded import folded, sides_of
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
 _STRUCTS = ("struct", "cell", "object")
-_DEEPEST, _MOST_CELLS = 8, 1000
+_DEEPEST, _MOST_CELLS = 8, 100_000
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the arrays and their shapes, as MATLAB shows them."""
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
-            return {name: item.shape[::-1] for name, item in _arrays73(file).items()}
+            arrays = _arrays73(file)
+            return {name: item.shape[::-1] for name, item in arrays.items() if not is_element(name)} | {
+                name: np.shape(values) for name, values in _elements73(arrays).items()
+            }
     check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
-    structs = {name: np.shape(values) for name, values in _structs(path, shapes).items()}
+    structs = {name: np.shape(values) for name, values in _structs(path, shapes)[0].items()}
     return {name: shape for name, (shape, kind) in shapes.items() if kind not in _STRUCTS} | structs
 
 
@@ -47,29 +51,41 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if h5py.is_hdf5(path):
         with open_hdf5(path) as file:
             arrays = _arrays73(file)
-            name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
-            others = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
-            return replace(
-                _found(path, hdf5.lazily(path, arrays[name].name, arrays[name]).T, others, hdf5.units_of(arrays), main=name), dataset=name
-            )
+            elements = _elements73(arrays)
+            arrays = {n: a for n, a in arrays.items() if not is_element(n)}
+            name = choose({n: a.shape[::-1] for n, a in arrays.items()} | {n: np.shape(a) for n, a in elements.items()}, dataset, path)
+            units = hdf5.units_of(arrays) | units_in(_words73(file))
+            if name in elements:
+                near = {n: a[()] for n, a in arrays.items() if a.size <= MOST_BANDS} | elements
+                data: Any = np.atleast_2d(elements[name])
+            else:
+                near = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2} | elements
+                data = hdf5.lazily(path, arrays[name].name, arrays[name]).T
+            return replace(_found(path, data, _others(near, name, data.shape), units, main=name), dataset=name)
     check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
-    inner = _structs(path, shapes)
+    inner, said = _structs(path, shapes)
     plain = {n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}
     name = choose(plain | {n: np.shape(values) for n, values in inner.items()}, dataset, path)
     if name in inner:
-        others = {n: values for n, values in inner.items() if n != name and np.size(values) in (*inner[name].shape, 1, 2)}
-        return replace(_found(path, np.atleast_2d(inner[name]), others, {}, main=name), dataset=name)
+        small = [n for n, (s, k) in shapes.items() if k in _NUMERIC and np.prod(s) in (*np.shape(inner[name]), 1, 2)]
+        near = {n: one for n, one in loadmat(path, variable_names=small).items() if n in small} if small else {}
+        return replace(
+            _found(path, np.atleast_2d(inner[name]), _others(near | inner, name, np.shape(inner[name])), units_in(said), main=name),
+            dataset=name,
+        )
     shape, kind = shapes[name]
     affordable(shape, f"u{_NUMERIC[kind]}")
     small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, 1, 2)]
-    small += [n for n, (s, k) in shapes.items() if k == "char" and n in _WORDS and np.prod(s) <= _LONGEST_WORD]
+    small += [n for n, (s, k) in shapes.items() if k == "char" and _is_word(n) and np.prod(s) <= _LONGEST_WORD]
     contents = loadmat(path, variable_names=[name, *small])
     numeric = {n: values for n, values in inner.items() if np.size(values) in (*shape, 1, 2)}
     numeric |= {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
     unit = np.ravel(contents.get("unit", ()))
+    said |= {n: str(np.ravel(contents[n])[0]) for n in small if shapes[n][1] == "char" and np.size(contents.get(n, ()))}
+    units = units_in(said) | ({"spectral_axis": str(unit[0])} if unit.size else {})
     data = contents[name].astype(bool) if kind == "logical" else contents[name]
-    found = _found(path, data, numeric, {"spectral_axis": str(unit[0])} if unit.size else {}, main=name)
+    found = _found(path, data, numeric, units, main=name)
     words = {key: str(np.ravel(contents[key])[0]) for key in _WORDS if np.size(contents.get(key, ()))}
     return replace(
         found,
@@ -82,7 +98,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 def _arrays73(file: h5py.File) -> dict[str, h5py.Dataset]:
     """Return the numeric arrays of a v7.3 file, those within cells by their number: ``s/axisscale{1}``."""
-    found = {name: item for name, item in hdf5.datasets(file).items() if not name.startswith("#") and "MATLAB_empty" not in item.attrs}
+    stored = {name: item for name, item in hdf5.datasets(file).items() if not name.startswith("#")}
+    found = {name: item for name, item in stored.items() if "MATLAB_empty" not in item.attrs and not _is_text(item)}
     cells: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, item: Any) -> None:
@@ -93,19 +110,45 @@ def _arrays73(file: h5py.File) -> dict[str, h5py.Dataset]:
     for name, item in cells.items():
         for number, reference in enumerate(np.ravel(item[()].T)):
             inner = file[reference] if reference else None
-            is_text = isinstance(inner, h5py.Dataset) and inner.attrs.get("MATLAB_class", b"") in (b"char", "char")
-            if isinstance(inner, h5py.Dataset) and inner.dtype.kind in "fiub" and inner.size and not is_text and is_own(inner):
+            if isinstance(inner, h5py.Dataset) and inner.dtype.kind in "fiub" and inner.size and not _is_text(inner) and is_own(inner):
                 found[f"{name}{{{number}}}"] = inner
     return found
 
 
-def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
-    """Return the numeric arrays within structs and cells, by their path: ``s/data``, ``s/axisscale{1}``."""
+def _is_word(name: str) -> bool:
+    return name in _WORDS or name.casefold().rstrip("s").endswith("unit")
+
+
+def _is_text(item: h5py.Dataset) -> bool:
+    return item.attrs.get("MATLAB_class", b"") in (b"char", "char")
+
+
+def _words73(file: h5py.File) -> dict[str, str]:
+    """Return the texts of a v7.3 file, which are numbers of characters there."""
+    found = {n: a for n, a in hdf5.datasets(file).items() if _is_text(a) and a.dtype == np.uint16 and a.size <= _LONGEST_WORD}
+    return {name: "".join(map(chr, np.ravel(item[()]))) for name, item in found.items() if not name.startswith("#")}
+
+
+def _elements73(arrays: Mapping[str, h5py.Dataset]) -> dict[str, Any]:
+    """Return the elements of cells and structs of a v7.3 file, spectra that are alike as one."""
+    elements = {name: item for name, item in arrays.items() if is_element(name)}
+    affordable((sum(item.nbytes for item in elements.values()),), np.uint8)
+    return gathered({name: item[()].T for name, item in elements.items()})
+
+
+def _others(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the arrays that may be positions of the bands of one, or numbers that say how its pixels lie."""
+    return {key: values for key, values in arrays.items() if key != name and np.size(values) in (*shape, 1, 2)}
+
+
+def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the numeric arrays within structs and cells, and the texts, by their path: ``s/data``, ``s/axisscale{1}``."""
     names = [name for name, (_, kind) in shapes.items() if kind in _STRUCTS]
     if not names:
-        return {}
+        return {}, {}
     affordable((path.stat().st_size * 8,), np.uint8)
     found: dict[str, Any] = {}
+    words: dict[str, str] = {}
 
     def visit(name: str, value: Any, depth: int) -> None:
         if depth > _DEEPEST:
@@ -113,8 +156,13 @@ def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> d
         if isinstance(value, dict):
             for key, item in value.items():
                 visit(f"{name}/{key}", item, depth + 1)
+        elif isinstance(value, str):
+            words[name] = value[:_LONGEST_WORD]
+        elif is_axis(name) and isinstance(value, (list, np.ndarray)) and (listed := numbers_in(value)) is not None:
+            found[name] = listed
         elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype.kind == "O"):
-            for number, item in enumerate(np.ravel(np.asarray(value, object))[:_MOST_CELLS]):
+            items = _items(value)
+            for number, item in enumerate(items if len(items) <= _MOST_CELLS else ()):
                 visit(f"{name}{{{number}}}", item, depth + 1)
         elif np.asarray(value).dtype.kind in "fiub" and np.size(value):
             found[name] = np.asarray(value)
@@ -122,7 +170,12 @@ def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> d
     contents = loadmat(path, variable_names=names, simplify_cells=True)
     for name in names:
         visit(name, contents.get(name), 0)
-    return found
+    return gathered(found), words
+
+
+def _items(value: Any) -> list[Any]:
+    """Return the elements of a list or of an array of objects, each as it is."""
+    return list(value) if isinstance(value, list) else list(value.ravel())
 
 
 def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
