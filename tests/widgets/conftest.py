@@ -22,6 +22,7 @@ from napari_spectrai.widgets.dock import Dock
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
+
 @pytest.fixture(autouse=True)
 def what_stays_is_no_garbage() -> None:
     """Leave what imports and earlier tests have made out of the garbage collections that end each window: they took up to a second each."""
