@@ -418,3 +418,27 @@ def test_fields_of_envi_that_are_odd_do_not_make_values_unreadable(fields, tmp_p
 def test_lines_of_envi_with_other_bytes_between_them_are_refused(frame, tmp_path):
     with pytest.raises(UnreadableError, match=r"bytes of other things between them \(frame offsets\)"):
         read(envi(tmp_path, NANOMETRES | {f"{frame} frame offsets": "{0, 8}"})[0])
+
+
+@pytest.mark.parametrize("marks", ["{x}, {y}", "{x} {y}", "{x}\t{y}"])
+def test_pairs_with_decimal_commas_below_records_with_points(marks, tmp_path):
+    across, along = np.linspace(400, 700, 31), np.round(np.random.default_rng(0).uniform(1, 9, 31), 3)
+    lines = "\n".join(
+        marks.format(x=f"{x:.2f}".replace(".", ","), y=f"{y:.3f}".replace(".", ",")) for x, y in zip(across, along, strict=True)
+    )
+    head = (
+        "##TITLE=a\n##JCAMP-DX=4.24\n##DATA TYPE=UV/VIS SPECTRUM\n##XUNITS=NANOMETERS\n##YUNITS=ABSORBANCE\n##FIRSTX=400.0\n##LASTX=700.0\n"
+    )
+    path = tmp_path / "x.jdx"
+    path.write_text(f"{head}##NPOINTS=31\n##XYPOINTS=(XY..XY)\n{lines}\n##END=\n")
+    cube = read(path)
+    np.testing.assert_allclose(cube.axis.values, across)
+    np.testing.assert_allclose(np.asarray(cube.data)[0], along)
+
+
+def test_pairs_of_which_some_are_missing_are_mentioned(tmp_path):
+    path = tmp_path / "x.jdx"
+    head = "##TITLE=a\n##JCAMP-DX=4.24\n##DATA TYPE=UV/VIS SPECTRUM\n##XUNITS=NANOMETERS\n##YUNITS=ABSORBANCE\n"
+    path.write_text(f"{head}##NPOINTS=31\n##XYPOINTS=(XY..XY)\n" + "".join(f"{400 + n}, {n}\n" for n in range(20)) + "##END=\n")
+    with pytest.warns(SpectralWarning, match="it promises 31 points and gives 20"):
+        assert read(path).shape == (1, 20)

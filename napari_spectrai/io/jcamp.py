@@ -28,6 +28,7 @@ _TOLERANCE = 0.6
 """Fraction of a step by which an abscissa may differ from the position of its point: steps are written with few digits."""
 _NEAR = 2
 """Steps by which the abscissae of a table may lie beyond FIRSTX and LASTX and still be positions."""
+_WITHIN = re.compile(r"(?<=\d),(?=\d)")
 _LONGEST_WORDS = 10_000
 
 
@@ -95,7 +96,7 @@ def spectra(path: Path) -> list[Spectrum]:
     for block in blocks:
         for label, text, records in block.tables:
             page = _Block({**block.records, **records})  # those below the table count where none above it does
-            form, lines = _parted(label, re.sub(r"(?<=\d),(?=\d)", ".", text) if page.has_commas else text)
+            form, lines = _parted(label, _WITHIN.sub(".", text) if page.has_commas else text)
             found.append((label, _ntuple(path, page, form, lines) if "SYMBOL" in records else _single(path, page, form, lines)))
     plain = [spectrum for label, spectrum in found if label not in _OF_PEAKS] or [spectrum for _, spectrum in found]
     return _named(plain)
@@ -128,7 +129,12 @@ def _single(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spect
     unit, title = block.records.get("XUNITS", ""), block.records.get("TITLE", "").partition("\n")[0].strip()
     points = _POINTS.search(form)
     if points is not None:
-        across, along = pairs(lines, len(re.sub(r"\s", "", points.group(1))))
+        width, promised = len(re.sub(r"\s", "", points.group(1))), int(block.number("NPOINTS") or 0)
+        across, along = pairs(lines, width)
+        if promised and len(along) == 2 * promised:  # records with decimal points, and values with commas
+            across, along = pairs([_WITHIN.sub(".", line) for line in lines], width)
+        if promised not in (0, len(along)):
+            warn(path, f"it promises {promised} points and gives {len(along)}; it may be truncated")
         return Spectrum(title, across * factors[0], along * factors[1], unit, title)
     y, abscissae = _checked(path, lines)
     expected = block.number("NPOINTS")
