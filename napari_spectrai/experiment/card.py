@@ -66,6 +66,9 @@ class ModelCard:
         The 1st, 50th and 99th percentile of the training magnitudes before preparation; empty if unknown.
     negative : float, optional
         Fraction of the training intensities before preparation that are negative.
+    continues_empty : bool
+        Whether the image is continued over spectra that are all zero, as over those with missing values, for what uses neighbouring
+        pixels; False in files of earlier versions, which were trained with zeros there.
     """
 
     name: str
@@ -84,12 +87,13 @@ class ModelCard:
     notes: list[str] = field(default_factory=list)
     intensities: list[float] = field(default_factory=list)
     negative: float | None = None
+    continues_empty: bool = False
 
     @classmethod
     def now(cls, **fields: Any) -> Self:
         """Return a card with the date and the versions of the software as they are now; `fields` are the other attributes."""
         versions = {package: version(package) for package in ("napari-spectrai", "torch")}
-        return cls(date=f"{datetime.now():%Y-%m-%d %H:%M}", versions=versions, **fields)
+        return cls(date=f"{datetime.now():%Y-%m-%d %H:%M}", versions=versions, continues_empty=True, **fields)
 
     @property
     def is_trained(self) -> bool:

@@ -58,6 +58,7 @@ class _Plain(TypedDict):
     notes: NotRequired[Texts]
     intensities: NotRequired[Annotated[list[float], AfterValidator(_percentiles)]]
     negative: NotRequired[Annotated[float, Field(ge=0, le=1)] | None]
+    continues_empty: NotRequired[bool]
 
 
 class _Class(TypedDict):

@@ -174,6 +174,11 @@ def looks_around(spec: NetworkSpec) -> bool:
     return spec.dimensionality > 1
 
 
+def needs_continued(spec: NetworkSpec) -> bool:
+    """Whether pixels without data are replaced by the nearest ones with data in its input: classical methods of whole images omit them."""
+    return looks_around(spec) and not (spec.classical and spec.whole)
+
+
 class OverRidge(NetworkSpec):
     """A network that can start from the closed-form ridge regression of the training pairs."""
 

@@ -193,7 +193,8 @@ class Model:
         The graph maps raw intensities ``spectra`` of shape (N, y, x, λ), float32, on the model's axis, to ``result``: a cube in the
         intensities of the source, or class probabilities. N, y and x may have any size; single spectra are (N, 1, 1, λ). The card is in
         the file's metadata. The file is computed again and compared with the model's predictions before it is kept. Unlike in
-        `predict`, missing spectra (NaN) are not replaced by their neighbours.
+        `predict`, pixels without data (NaN, all zero) are not replaced by the nearest ones before a network uses them as neighbours;
+        replace them first.
 
         Parameters
         ----------

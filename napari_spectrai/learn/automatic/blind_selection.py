@@ -16,6 +16,7 @@ from napari_spectrai.learn import classical
 from napari_spectrai.learn.automatic.choice import Answers, HeldOut
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Stopped, Stopping, trained_on
+from napari_spectrai.learn.classical.scored_pixels import input_of
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import NoiseModel, noise_model
@@ -166,7 +167,7 @@ class BlindComparison:
         for number, posed in enumerate(self.posed):
             try:
                 module = self.fitted(candidate, posed.noisier, stopping)
-                outputs += [_answers(module, s.x)[m] for s, m in zip(posed.noisier.scenes(), self.shown, strict=True)]
+                outputs += [_answers(module, input_of(module, s))[m] for s, m in zip(posed.noisier.scenes(), self.shown, strict=True)]
             except Stopped:
                 if self.stopping():
                     raise
@@ -197,7 +198,7 @@ class BlindComparison:
         if patches.inputs.shape != data.inputs.shape:
             raise ValueError("the image is smaller than the patches of this network; use a larger image")
         with torch.enable_grad():
-            return trained_on(candidate.experiment, replace(patches, inputs=data.inputs), stopping)
+            return trained_on(candidate.experiment, replace(patches, inputs=data.continued().inputs), stopping)
 
 
 def _along_bands(x: Tensor, kernel: Tensor | None) -> Tensor:

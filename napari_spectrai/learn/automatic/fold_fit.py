@@ -14,7 +14,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.learn import classical
-from napari_spectrai.learn.classical.scored_pixels import answers_at, counted
+from napari_spectrai.learn.classical.scored_pixels import answers_at, counted, input_of
 from napari_spectrai.learn.data.assemble import assemble, rearranged
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples, in_units
@@ -110,7 +110,7 @@ class Bench:
     def planes(self, candidate: Candidate, module: nn.Module) -> list[Tensor]:
         """Return the predictions of a fitted candidate for all pixels of each cube, (z, y, x, bands or classes)."""
         data = self.data(candidate)
-        return [torch.cat([answers(module, plane[None]) for plane in scene.x]).cpu() for scene in data.scenes()]
+        return [torch.cat([answers(module, plane[None]) for plane in input_of(module, scene)]).cpu() for scene in data.scenes()]
 
 
 def _samples(data: Dataset, asked: Sequence[Tensor], patch: int) -> Samples:

@@ -55,7 +55,8 @@ class PixelClassifier(Method, ABC):
 
     def fit(self, scenes: Sequence[Scene]) -> None:
         """Fit to the labelled pixels of the scenes."""
-        x, y = (torch.cat(parts) for parts in zip(*(Scene(self._seen(s.x), s.y, s.counts).pairs() for s in scenes), strict=True))
+        pairs = [Scene(self._seen(scene.given_to(self.spec)), scene.y, scene.counts).pairs() for scene in scenes]
+        x, y = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         chosen = torch.cat([_spread(torch.nonzero(y == value)[:, 0], self.spec.at_most, len(y)) for value in y.unique()])
         spectra, classes = x[chosen].double().cpu().numpy(), y[chosen].cpu().numpy() - 1
         mean, deviation = spectra.mean(0), spectra.std(0)

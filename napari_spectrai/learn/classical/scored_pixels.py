@@ -56,7 +56,7 @@ def predict_pixels(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], 
     for scene, asked in zip(scenes, asked_pixels(scenes, most), strict=True):
         if scene.y is None or not bool(asked.any()):
             continue
-        output = _of(method, scene.x, asked)
+        output = _of(method, input_of(method, scene), asked)
         if scene.y.ndim == 3:
             output, truth = output.softmax(-1), scene.y[asked] - 1
         else:
@@ -70,7 +70,13 @@ def answers_at(method: Any, scene: Scene) -> Tensor:
     """Return the predictions of a method or network for the valid pixels of a scene, (n, bands or classes)."""
     if not bool(scene.counts.any()):
         return scene.x.new_empty(0, 1)
-    return _of(method.same if isinstance(method, WholeImages) else method, scene.x, scene.counts)
+    return _of(method.same if isinstance(method, WholeImages) else method, input_of(method, scene), scene.counts)
+
+
+def input_of(method: Any, scene: Scene) -> Tensor:
+    """Return a scene as the input of a method or network: the image of a network is continued over pixels without data."""
+    spec = getattr(method, "spec", None)
+    return scene.given_to(spec) if isinstance(spec, ClassicalSpec) else scene.continued
 
 
 def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:

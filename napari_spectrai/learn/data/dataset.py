@@ -13,7 +13,7 @@ from torch.nn import functional
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.labels import Class
 from napari_spectrai.learn.data.fingerprints import Fingerprints
-from napari_spectrai.learn.data.pool import Samples, Scene, in_units, mean_spectrum
+from napari_spectrai.learn.data.pool import Samples, Scene, continued, in_units, mean_spectrum
 from napari_spectrai.plan.patches import Place
 from napari_spectrai.plan.subsets import TRAINING, Map
 from napari_spectrai.preparation import Preparation
@@ -99,13 +99,13 @@ class Dataset:
     def batch(self, samples: Samples, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Return inputs of shape (N, patch, patch, λ) and truths on `device`; classes as fractions (…, C), 0 without a class.
 
-        Where a pixel of a patch holds no data, the truth is NaN, or the input if there are no truths.
+        Where a pixel of a patch holds no data, the truth is NaN; if there are no truths, it is the input with NaN there.
         """
         pixels = samples.pixels()
         x = self.inputs[pixels].to(device, non_blocking=True)
         empty = None if self.holds is None or samples.patch == 1 else ~self.holds[pixels].to(device, non_blocking=True)
         if self.truths is None:
-            return x if empty is None else x.masked_fill(empty[..., None], torch.nan), None
+            return x, None if empty is None else x.masked_fill(empty[..., None], torch.nan)
         if not self.classes:
             y = self.truths[samples.pixels(self.times) if self.times > 1 else pixels].to(device, non_blocking=True)
             if empty is not None:
@@ -189,6 +189,16 @@ class Dataset:
                 x, y, counts = mean_spectrum(x), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
                 holds = None if holds is None else holds.any(2, True).any(1, True)
             yield Scene(x, y, counts, None if self.units is None else place.of(self.units), holds)
+
+    def continued(self) -> Dataset:
+        """Return the data set with each image continued over pixels without data, as in patches."""
+        if self.holds is None:
+            return self
+        inputs = self.inputs.clone()
+        for place in self.places:
+            image = place.of(inputs)
+            image.copy_(continued(image, ~place.of(self.holds)))
+        return replace(self, inputs=inputs)
 
     def held_with(self, samples: Samples, side: int = 12) -> Tensor:
         """Return the unit that each sample is held out with, (n,): in an image the block of `side` pixels around it, else the sample."""

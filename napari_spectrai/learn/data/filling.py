@@ -52,15 +52,15 @@ class Prepared:
     ----------
     spectra : float32 ndarray of shape (y, x, λ)
         Zero where a value is missing.
-    missing, gone : bool arrays of shape (y, x)
-        Where raw values are missing in pixels that hold no data, and where pixels with data become NaN or infinite.
+    empty, gone : bool arrays of shape (y, x)
+        Where pixels hold no data (missing values, or all zero), and where pixels with data become NaN or infinite.
     removed : list
         State for `Preparation.restore` of the spectra, flattened.
     """
 
     raw: FloatArray
     spectra: Pool
-    missing: Mask
+    empty: Mask
     gone: Mask
     removed: list[Removed]
 
@@ -68,10 +68,10 @@ class Prepared:
         """Return scale and offset (y, x, 2) that undo the preparation; None if these are not sufficient."""
         if any(isinstance(one, Stabiliser) for one in self.removed):
             return None
-        count = self.missing.size
+        count = self.empty.size
         offset = Preparation.restore(np.zeros((count, 1)), self.removed)
         scale = Preparation.restore(np.ones((count, 1)), self.removed) - offset
-        return np.concatenate([scale, offset], -1).astype(np.float32).reshape(*self.missing.shape, 2)
+        return np.concatenate([scale, offset], -1).astype(np.float32).reshape(*self.empty.shape, 2)
 
 
 def prepared(source: Source, region: Region, held: Mask, preparation: Preparation) -> Prepared:
@@ -80,16 +80,15 @@ def prepared(source: Source, region: Region, held: Mask, preparation: Preparatio
     flat, known = raw.reshape(-1, source.bands), held.ravel()
     result, _, removed = preparation.apply(without(flat, known), source.cube.axis)
     usable = finite(result)
-    missing = np.zeros_like(known) if known.all() else ~known & ~finite(flat)
-    spectra = np.asarray(without(result, usable), np.float32).reshape(*held.shape, -1)
-    return Prepared(raw, spectra, missing.reshape(held.shape), (known & ~usable).reshape(held.shape), removed)
+    spectra = np.asarray(without(result, usable & known), np.float32).reshape(*held.shape, -1)
+    return Prepared(raw, spectra, ~held, (known & ~usable).reshape(held.shape), removed)
 
 
 def fill(cubes: Sequence[Cube], preparation: Preparation, division: Division, *, times: int = 1, keeps_factors: bool = False) -> Filled:
     """Return the prepared spectra of all cubes; of truths with `times` as many pixels per side.
 
-    Missing spectra are replaced by zeros, or in patches by the nearest known ones. Pixels that become NaN or infinite are removed from
-    `division`, with a note. A cube in memory that needs no preparation is not copied.
+    Spectra without data are replaced by zeros, or in patches by the nearest ones with data. Pixels that become NaN or infinite are removed
+    from `division`, with a note. A cube in memory that needs no preparation is not copied.
 
     Raises
     ------
@@ -126,7 +125,7 @@ class _Filling:
     def __init__(self, source: Source, division: Division, number: int, times: int, preparation: Preparation) -> None:
         self.source, self.division, self.number, self.times, self.preparation = source, division, number, times, preparation
         self.hashes, self.valid = np.zeros(source.shape, np.uint64), np.zeros(source.shape, bool)
-        self.missing, self.gone = np.zeros(source.shape, bool), np.zeros(source.shape, bool)
+        self.empty, self.gone = np.zeros(source.shape, bool), np.zeros(source.shape, bool)
 
     def into(self, pool: Pool, factors: Pool | None) -> Pool | None:
         """Fill the pool, and the factors if wanted; return these, or None if they are not sufficient."""
@@ -139,7 +138,7 @@ class _Filling:
             done = prepared(self.source, region, held, self.preparation)
             if done.spectra.any():
                 image[region.key] = done.spectra
-            self.missing[region.key], self.gone[region.key] = done.missing, done.gone
+            self.empty[region.key], self.gone[region.key] = done.empty, done.gone
             wanted = fine(self.division.maps[self.number], region, self.times) > UNUSED
             self.hashes[region.key][wanted], self.valid[region.key][wanted] = hashed(done.raw[wanted])
             if factors is not None:
@@ -147,8 +146,8 @@ class _Filling:
                 factors = None if found is None else factors
                 if factors is not None:
                     place.of(factors, self.times)[region.key] = found
-        if patch > 1:  # patches next to a missing pixel must not contain a hole
-            continue_into(image, self.missing)
+        if patch > 1:  # patches next to a pixel without data must not contain a hole
+            continue_into(image, self.empty | self.gone)
         fill_margins(pool, place, self.times)
         if factors is not None:
             fill_margins(factors, place, self.times)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from napari_spectrai.experiment.network_spec import needs_continued
 from napari_spectrai.plan.subsets import TRAINING
+from napari_spectrai.valid import continue_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,15 @@ class Scene:
     units: Tensor | None = None
     holds: Tensor | None = None
 
+    def given_to(self, spec: Any) -> Tensor:
+        """Return `x` as the input of a method or network with these settings, as in a prediction: see `with_holes`."""
+        return self.x if self.holds is None else with_holes(self.x, ~self.holds, spec)
+
+    @property
+    def continued(self) -> Tensor:
+        """`x` with the nearest spectra that hold data where there are none."""
+        return self.x if self.holds is None else continued(self.x, ~self.holds)
+
     @property
     def held(self) -> Tensor:
         """The spectra (n, λ) of all pixels that hold data."""
@@ -86,6 +98,26 @@ class Scene:
         counts = self.known()
         assert self.y is not None  # noqa: S101  # `known` refuses it
         return self.x[counts], self.y[counts]
+
+
+def with_holes(x: Tensor, holes: Tensor, spec: Any) -> Tensor:
+    """Return images (N, y, x, λ) as the input of a method or network with some settings, where `holes` (N, y, x) hold no data.
+
+    The nearest spectra with data continue the image for what uses neighbouring pixels; a mixture, whose members differ, is given NaN;
+    others zeros.
+    """
+    if not bool(holes.any()):
+        return x
+    if spec.chooses:
+        return x.masked_fill(holes[..., None], torch.nan)
+    return continued(x, holes) if needs_continued(spec) else x.masked_fill(holes[..., None], 0)
+
+
+def continued(x: Tensor, holes: Tensor) -> Tensor:
+    """Return images (N, y, x, λ) in which spectra are replaced by the nearest one that is not in `holes` (N, y, x)."""
+    done = x.detach().cpu().clone()
+    continue_into(done.numpy(), holes.cpu().numpy())
+    return done.to(x.device)
 
 
 def mean_spectrum(x: Tensor) -> Tensor:

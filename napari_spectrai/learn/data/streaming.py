@@ -168,7 +168,7 @@ class Stream:
         held = fine(self.division.data[block.cube], block.extended, times)
         done = prepared(sources[block.cube], block.extended.times(times), held, preparation)
         if self.division.layout.patch > 1:
-            continue_into(done.spectra[None], done.missing[None])
+            continue_into(done.spectra[None], (done.empty | done.gone)[None])
         spectra = reflect(done.spectra, [side * times for side in shape])
         after = [(0, whole * times - side) for whole, side in zip(shape, held.shape, strict=True)]
         return spectra.reshape(-1, spectra.shape[-1]), np.pad(held, after).ravel()
@@ -183,8 +183,10 @@ class Stream:
 def _joined(parts: list[Batch]) -> Batch:
     if len(parts) == 1:
         return parts[0]
-    truths = [y for _, y in parts if y is not None]
-    return torch.cat([x for x, _ in parts]), torch.cat(truths) if truths else None
+    given = torch.cat([x for x, _ in parts])
+    if all(y is None for _, y in parts):
+        return given, None
+    return given, torch.cat([x if y is None else y for x, y in parts])  # without a truth, `y` marks pixels without data
 
 
 def stream(

@@ -19,7 +19,7 @@ from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.layer_axes import SpectralWarning
-from napari_spectrai.learn.data.pool import mean_spectrum
+from napari_spectrai.learn.data.pool import mean_spectrum, with_holes
 from napari_spectrai.learn.evaluation.classes import absent
 from napari_spectrai.learn.evaluation.cubes import kept_steps, of_cubes
 from napari_spectrai.learn.evaluation.overlap import overlap_notes, overlap_of, words_of_others
@@ -182,10 +182,13 @@ def _classical(model: Model, source: Cube) -> dict[str, Tensor]:
     spectra = without(spectra, finite(spectra))
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
     x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
+    holes = torch.from_numpy(~held).view(x.shape[:-1])
     if model.description.experiment.task.of_images:
-        x = mean_spectrum(x)
+        x, holes = mean_spectrum(x), torch.zeros(1, 1, 1, dtype=torch.bool)
+    elif not model.description.continues_empty:
+        holes = torch.zeros_like(holes)
     with torch.no_grad():
-        return {name: method(x).softmax(-1).flatten(0, -2) for name, method in model.classical.items()}
+        return {name: method(with_holes(x, holes, method.spec)).softmax(-1).flatten(0, -2) for name, method in model.classical.items()}
 
 
 def _with_unknown(model: Model, labels: Labels) -> tuple[list[Class], npt.NDArray[np.int64]]:

@@ -149,11 +149,22 @@ def _cover(image: npt.NDArray[np.float32], result: npt.NDArray[np.float32]) -> b
     return stream.getvalue()
 
 
+def _on_holes(model: Model) -> str:
+    """Say what has to be done with pixels without data, if neighbours see them."""
+    if not model.description.experiment.looks_around or not model.description.continues_empty:
+        return ""
+    return (
+        "Replace pixels without data (NaN, or all zero) by the nearest ones with data before you apply the graph to an image, as "
+        "napari-spectrai does in training and prediction: neighbouring pixels are computed from them, too.\n\n"
+    )
+
+
 def _documentation(model: Model) -> str:
     return (
         f"# {model.description.name}\n\n{model.description.brief}\n\n"
         "## How to use\n\nThe graph takes intensities as measured, of shape (batch, y, x, bands), on the axis that is given under "
         "`config.napari_spectrai.axis` in `rdf.yaml`. With napari-spectrai: `Model.load` of this package.\n\n"
+        f"{_on_holes(model)}"
         "Before you publish it, add `authors` and `license` to `rdf.yaml`: they are yours to choose.\n\n"
         f"## Validation\n\n```text\n{model.description}\n```\n"
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from napari_spectrai.cube import Cube, SpectralAxis
@@ -22,6 +21,7 @@ from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.inference.adjusted import with_settings
 from napari_spectrai.learn.inference.chaining import called, on_axis_of
+from napari_spectrai.learn.inference.empty_spectra import EmptySpectra, Shared
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model, ready
@@ -31,8 +31,6 @@ from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import held_by
-
-Shared = Callable[[str, Callable[[], Mapping[str, npt.NDArray[Any]]]], Mapping[str, npt.NDArray[Any]]]
 
 LOOKED_AT = 2**25
 """Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
@@ -49,6 +47,7 @@ class Applying:
     shaped : Cube
         An empty cube with the shape, the axis and the name of the result.
     window : SlidingWindow
+    empty : EmptySpectra
     turn : callable
         Returns an array of that shape as the models fill it.
     components : Cube or None
@@ -59,6 +58,7 @@ class Applying:
     source: Cube
     shaped: Cube
     window: SlidingWindow
+    empty: EmptySpectra
     turn: Callable[[Any], Any]
     components: Cube | None
     notes: list[str]
@@ -107,7 +107,8 @@ def applying(models: Sequence[Model], source: Cube, options: PredictOptions, sha
     window = SlidingWindow(
         models, choose_device(options.device), options.tile, draws=options.uncertainty, views=options.views, applicability=compared
     )
-    return Applying(source, shaped, window, turn, components, notes, found)
+    empty = EmptySpectra(source, models[0].preparation.steps, shared)
+    return Applying(source, shaped, window, empty, turn, components, notes, found)
 
 
 def _compared(model: Model, source: Cube, *, wanted: bool | None) -> tuple[Applicability | None, str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.cube import Cube
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
+from napari_spectrai.preparation.missing import usable
+from napari_spectrai.preparation.step import Step
 from napari_spectrai.valid import EMPTY, MISSING, MORE, ONE, TWO, DataMask, decided, explained_zeros
 
 BYTES = 2**26
@@ -18,6 +23,7 @@ ROWS = 64
 """Height of a block, in pixels: that of a chunk of the results that are written."""
 
 Place = tuple[Any, ...]
+Shared = Callable[[str, Callable[[], Mapping[str, npt.NDArray[Any]]]], Mapping[str, npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +77,36 @@ class _Empty:
 
     def __getitem__(self, place: Place) -> npt.NDArray[np.bool_]:
         return np.asarray(self.content[place] == EMPTY)
+
+
+class EmptySpectra:
+    """Which spectra of a source are empty, found when it is first asked for: the whole source decides about those that are all zero.
+
+    Parameters
+    ----------
+    source : Cube
+    steps : sequence of Step
+        The preparation, which may fill missing values.
+    shared : callable, optional
+        Keeps what was found for other processes: given a name and a function that finds it, returns it.
+    """
+
+    def __init__(self, source: Cube, steps: Sequence[Step], shared: Shared | None = None) -> None:
+        self._source, self._steps, self._shared = source, steps, shared
+        self._found: npt.NDArray[np.bool_] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> npt.NDArray[np.bool_]:
+        """Return it in the shape (..., y, x) or (n,) of the source."""
+        with self._lock:
+            if self._found is None:
+                found = self._bits() if self._shared is None else self._shared("empty", self._bits)
+                shape = self._source.spatial_shape
+                self._found = np.unpackbits(found["empty"], count=math.prod(shape)).view(bool).reshape(shape)
+            return self._found
+
+    def _bits(self) -> dict[str, npt.NDArray[Any]]:
+        return {"empty": np.packbits(empty_of(usable(self._source, self._steps)))}
 
 
 def empty_of(held: DataMask, *, of_images: bool = False) -> npt.NDArray[np.bool_]:

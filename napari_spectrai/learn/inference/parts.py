@@ -74,7 +74,7 @@ def predicting_part(
             about = applying(models, given, options, record.shared)
             result = record.opened("")
             codes = record.opened(_CODES)
-            walk = Walk(about.window, about.source, [about.turn(result)], codes, chunks=result.chunks, part=part)
+            walk = Walk(about.window, about.source, [about.turn(result)], codes, chunks=result.chunks, part=part, empty=about.empty)
             yield from record.followed(part, walk.run, len(walk.steps), [*about.notes, *about.found], wrote=walk.share)
     yield Progress(1, 1)
     notes = record.complete(partial(_completed, models, given, options, record))

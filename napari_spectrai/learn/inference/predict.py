@@ -191,7 +191,7 @@ def _applied(
         codes = np.full(codes_shape(window, source, shaped.shape), MORE, np.uint8)
         distances = np.full(codes.shape, np.nan, np.float32) if window.applicability is not None else None
         targets = [turn(target) for target in (result, spread) if target is not None]
-        walking = Walk(window, source, targets, codes, distances=distances).run()
+        walking = Walk(window, source, targets, codes, distances=distances, empty=ready_to.empty).run()
         progress: Progress | None = None
         try:
             for progress in walking:

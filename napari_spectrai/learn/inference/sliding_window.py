@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.learn.applicability import Applicability
-from napari_spectrai.learn.data.pool import mean_spectrum
+from napari_spectrai.learn.data.pool import mean_spectrum, with_holes
 from napari_spectrai.learn.inference.engine import Engine, TooLargeError
 from napari_spectrai.learn.inference.subdivision import SMALLEST, halved, in_blocks
 from napari_spectrai.learn.inference.tiles import Span
@@ -43,6 +43,7 @@ PASSES = 16
 """Number of passes with dropout for an uncertainty."""
 
 Array = npt.NDArray[np.float32]
+Empty = Callable[[], npt.NDArray[np.bool_]]
 Predicted = tuple[tuple[Array, ...], Codes] | tuple[tuple[Array, ...], Codes, Array]
 
 
@@ -89,9 +90,10 @@ class SlidingWindow:
 
     Notes
     -----
-    Missing spectra are replaced in the input by the nearest known one or, for networks of single spectra and classical methods of whole
-    images, by zeros. They are kept in a result with the same bands, and become NaN otherwise. Spectra that are all zero are known only
-    after the pass (`held`); `empty_spectra.leave_out` then makes them zero again, or NaN in class probabilities.
+    Spectra without data are replaced in the prepared input by the nearest one with data or, for networks of single spectra and classical
+    methods of whole images, by zeros, as in training. Missing ones are kept in a result with the same bands, and become NaN otherwise.
+    Of spectra that are all zero, `empty_spectra.leave_out` makes the empty ones zero again after the pass, or NaN in class probabilities.
+    Models of earlier versions (`continues_empty` of their cards) were trained with zeros there, and the raw missing spectra are continued.
     """
 
     def __init__(
@@ -151,26 +153,47 @@ class SlidingWindow:
         weights: Array = (down[:, None] * across)[..., None]
         return weights
 
-    def predicted(self, block: Cube) -> Predicted:
+    def predicted(self, block: Cube, empty: Empty | None = None) -> Predicted:
         """Return the mean result of a block, flat (n, λ), with the spread if there are several; and the content of its spectra.
 
         Their distances from the training data are the third value, if the window computes them; NaN for spectra without data.
         """
-        return self.computed(self.prepared(block))
+        return self.computed(self.prepared(block, empty))
 
-    def prepared(self, block: Cube) -> PreparedBlock:
-        """Read a block and prepare it for each model."""
+    def prepared(self, block: Cube, empty: Empty | None = None) -> PreparedBlock:
+        """Read a block and prepare it for each model.
+
+        Parameters
+        ----------
+        empty : callable, optional
+            Returns which spectra of the block are empty; called if any is all zero. Default: all of those are.
+        """
         spectra = values_of(block).reshape(-1, block.shape[-1])
         needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
         codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
         seen = without(spectra, codes != MISSING)
-        if self.continues:  # classical methods of whole images detect empty spectra themselves
-            seen = continued(seen, codes == MISSING, block.spatial_shape)
-        prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
+        earlier = continued(seen, codes == MISSING, block.spatial_shape) if self.continues else seen
+        prepared = [model.preparation.apply(seen if model.description.continues_empty else earlier, block.axis) for model in self.models]
         usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
         codes[~usable & (codes != EMPTY)] = MISSING
-        inputs = [(without(values, finite(values)), removed) for values, _, removed in prepared]
+        holes = (codes == MISSING) | ~usable
+        if (zero := codes == EMPTY).any():
+            holes |= zero if empty is None else zero & empty().reshape(-1)
+        inputs = [
+            (self._input(model, values, holes, block), removed) for model, (values, _, removed) in zip(self.models, prepared, strict=True)
+        ]
         return PreparedBlock(block, spectra, codes, usable & (codes != MISSING), inputs)
+
+    def _input(self, model: Model, values: Array, holes: npt.NDArray[np.bool_], block: Cube) -> Array:
+        """Return prepared spectra (n, λ) of a block as the input of a model, where `holes` (n,) hold no data."""
+        if not model.description.continues_empty:
+            return without(values, finite(values))
+        given = without(values, ~holes & finite(values))
+        if self.spectral or not holes.any():
+            return given
+        spec, image = model.description.experiment.network, torch.from_numpy(given).view(1, *block.spatial_shape[-2:], -1)
+        found = with_holes(image, torch.from_numpy(holes).view(image.shape[:-1]), spec)
+        return np.asarray(found.reshape(given.shape).numpy())
 
     def computed(self, given: PreparedBlock) -> Predicted:
         """Return the results of a prepared block, as `predicted`."""

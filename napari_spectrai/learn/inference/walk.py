@@ -64,13 +64,15 @@ class Walk:
     chunks : sequence of int, optional
         Of the result: no two parts write the same one.
     part : Part
+    empty : callable, optional
+        Returns which spectra of the source are empty (`EmptySpectra`); asked for only if some are all zero.
     """
 
     def __init__(
         self, window: SlidingWindow, source: Cube, targets: Sequence[Any], codes: Any, *, distances: Any = None,
-        chunks: Sequence[int] | None = None, part: Part = WHOLE,
+        chunks: Sequence[int] | None = None, part: Part = WHOLE, empty: Callable[[], Any] | None = None,
     ) -> None:  # fmt: skip
-        self.window, self.source, self.targets = window, source, targets
+        self.window, self.source, self.targets, self._empty = window, source, targets, empty
         self.marks = [codes] if distances is None else [codes, distances]
         self.is_set = len(source.spatial_shape) == 1
         shape = targets[0].shape
@@ -92,7 +94,7 @@ class Walk:
             Called with the number of steps that are finished, after each.
         """
         total, tiles_done = sum(len(step.tiles) for step in self.steps), sum(len(step.tiles) for step in self.steps[:done])
-        self._ahead = ReadingAhead(lambda key: self.window.prepared(self._block(*key)))
+        self._ahead = ReadingAhead(lambda key: self.window.prepared(self._block(*key), self._empty_in(*key)))
         self._behind = WritingBehind()
         try:
             for number, step in enumerate(self.steps[done:], done + 1):
@@ -189,8 +191,13 @@ class Walk:
         y, x = (slice(span.start, span.stop) for span in tile)
         return self.source[(y,)] if self.is_set else self.source[(*plane, y, x)]
 
+    def _empty_in(self, plane: tuple[int, ...], tile: Tile) -> Callable[[], Any] | None:
+        y, x = (slice(span.start, span.stop) for span in tile)
+        empty = self._empty
+        return None if empty is None else lambda: empty()[(y,) if self.is_set else (*plane, y, x)]
+
     def _image(self, step: Step) -> Generator[int, None, None]:
-        results, *marks = self.window.predicted(self._block(step.plane, step.tiles[0]))
+        results, *marks = self.window.predicted(self._block(step.plane, step.tiles[0]), self._empty_in(step.plane, step.tiles[0]))
 
         def write() -> None:
             for target, values in zip(self.targets, results, strict=False):

@@ -13,6 +13,7 @@ from napari_spectrai.cube import FloatArray
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.classical.stabilised import Denoiser
+from napari_spectrai.learn.data.pool import with_holes
 from napari_spectrai.learn.mixture.guided_filter import COMPONENTS, guided_filter
 from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.networks import build
@@ -103,12 +104,21 @@ class Blend(Method):
         return made
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, y, x, λ)`` to bands, or to the logarithms of class probabilities; images with one class to ``(N, 1, 1, C)``."""
+        """Map ``(N, y, x, λ)`` to bands, or to the logarithms of class probabilities; images with one class to ``(N, 1, 1, C)``.
+
+        NaN marks pixels without data; each member is given what it was trained with there.
+        """
         if not self.has_learnt:
             raise RuntimeError("an automatic method has no members before its training; train it, or load a trained model")
         total: Tensor | None = None
+        holes = None if torch.compiler.is_compiling() else x.isnan().any(-1)  # a graph has no branches
+        if holes is not None and bool(holes.any()):
+            x = x.masked_fill(holes[..., None], 0)
+        else:
+            holes = None
         for member, module in zip(self.spec.members, self.fitted_members, strict=True):
-            answer = member.weight * calibrated(answers(module, seen(x, member.sees)), member.temperature, classes=self.classes)
+            given = seen(x if holes is None else with_holes(x, holes, member.network), member.sees)
+            answer = member.weight * calibrated(answers(module, given), member.temperature, classes=self.classes)
             total = answer if total is None else total + answer
         assert total is not None  # noqa: S101
         if not self.classes:

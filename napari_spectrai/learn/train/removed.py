@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.learn.classical.scored_pixels import input_of
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import eigenimages, noise_of_bands
@@ -30,54 +32,55 @@ def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> lis
     """
     if experiment.task.target == "truth" or data.classes or experiment.task.enlarges > 1 or data.out != data.inputs.shape[1]:
         return []
-    place = max(data.places, key=lambda place: min(place.shape[1:]))
-    seen = place.of(data.inputs)[:1]
-    if min(place.shape[1:]) > 1:
-        height, width = (min(SIDE, length) // GRID * GRID or length for length in place.shape[1:])
-        seen = seen[:, :height, :width]
+    scene = max(data.scenes(), key=lambda scene: min(scene.x.shape[1:3]))
+    seen = input_of(network, scene)[:1]
+    if min(seen.shape[1:3]) > 1:
+        rows, columns = (slice(min(SIDE, length) // GRID * GRID or length) for length in seen.shape[1:3])
     else:
-        seen = seen.reshape(1, -1, 1, seen.shape[-1])[:, : SIDE**2]
-    given = on_whole_images(network, seen.contiguous()).float()
-    before, after = (part[0].detach().cpu().numpy().astype(np.float64) for part in (seen, given))
-    return sentences(before, after, data.prepared_axis)
+        rows, columns = slice(SIDE**2), slice(None)
+    given = on_whole_images(network, seen[:, rows, columns].contiguous()).float()
+    before, after = (part[0].detach().cpu().numpy().astype(np.float64) for part in (scene.x[:1, rows, columns], given))
+    held = np.ones(before.shape[:2], bool) if scene.holds is None else scene.holds[0, rows, columns].cpu().numpy()
+    return sentences(before, after, data.prepared_axis, held) if held.any() else []
 
 
-def sentences(before: FloatArray, after: FloatArray, axis: SpectralAxis) -> list[str]:
-    """Describe the difference between two images (y, x, λ), or sets (n, 1, λ).
+def sentences(before: FloatArray, after: FloatArray, axis: SpectralAxis, held: npt.NDArray[np.bool_] | None = None) -> list[str]:
+    """Describe the difference between two images (y, x, λ), or sets (n, 1, λ), where pixels are `held` (y, x); default: all.
 
     The mean spectrum should change by standard errors of the noise only. Of pure noise, the fraction along the signal's components
     equals their fraction of all dimensions, and neighbouring pixels are uncorrelated.
     """
-    removed, bands = before - after, before.shape[-1]
-    flat = before.reshape(-1, bands)
+    held = np.ones(before.shape[:2], bool) if held is None else held
+    removed, flat = np.where(held[..., None], before - after, 0), before[held]
     noise = np.maximum(noise_of_bands(flat), 1e-12 * max(float(np.abs(flat).max()), 1e-30))
-    moved = -removed.reshape(-1, bands).mean(0) / (noise / np.sqrt(len(flat)))
+    moved = -removed[held].mean(0) / (noise / np.sqrt(len(flat)))
     worst = int(np.abs(moved).argmax())
     where = f"{axis.values[worst]:.5g} {axis.unit}" if axis.unit else f"band {worst}"
     mean = (
         f"The mean spectrum changed by {float(np.sqrt(np.square(moved).mean())):.2g} standard errors of the noise (RMS over the "
         f"bands; most at {where}: {moved[worst]:+.2g})."
     )
-    size = np.sqrt(np.square(removed).reshape(-1, bands).mean(0))
+    size = np.sqrt(np.square(removed[held]).mean(0))
     took = f"What was removed has a standard deviation of {_spread(size)}; the estimated noise of the data is {_spread(noise)}."
-    return [mean, " ".join([took, *_structure(removed, before)])]
+    return [mean, " ".join([took, *_structure(removed, before, held)])]
 
 
-def _structure(removed: FloatArray, before: FloatArray) -> list[str]:
-    bands = before.shape[-1]
+def _structure(removed: FloatArray, before: FloatArray, held: npt.NDArray[np.bool_]) -> list[str]:
+    bands, count = before.shape[-1], int(held.sum())
     total = float(np.square(removed).sum())
-    if total <= 0 or min(removed.shape[0] * removed.shape[1], bands) < 5:
+    if total <= 0 or min(count, bands) < 5:
         return []
-    image = before if min(before.shape[:2]) > 1 else before.reshape(-1, bands)
+    image = before if min(before.shape[:2]) > 1 and held.all() else before[held]
     basis = np.linalg.qr(eigenimages(image)[1].T)[0]
     along, chance = float(np.square(removed @ basis).sum()) / total, basis.shape[1] / bands
     where = f"along the signal's {basis.shape[1]} components"
     words = [f"{100 * along:.0f} % of its variance lies {where} (for pure noise, {100 * chance:.0f} %)"]
     if min(removed.shape[:2]) > 1:
-        centred = removed - removed.mean((0, 1))
-        shared = [(centred[1:] * centred[:-1]).mean(), (centred[:, 1:] * centred[:, :-1]).mean()]
-        varied = float(np.square(centred).mean())
-        if varied > _RELATIVE * total / removed.size:  # else the same was removed from every pixel
+        centred = np.where(held[..., None], removed - removed[held].mean(0), 0)
+        pairs = [(centred[1:] * centred[:-1], held[1:] & held[:-1]), (centred[:, 1:] * centred[:, :-1], held[:, 1:] & held[:, :-1])]
+        shared = [products[both].mean() for products, both in pairs if both.any()]
+        varied = float(np.square(centred[held]).mean())
+        if shared and varied > _RELATIVE * total / (count * bands):  # else the same was removed from every pixel
             words.append(f"the correlation of neighbouring pixels is {float(np.mean(shared)) / varied:.2f} (pure noise: 0)")
     return [f"{', and '.join(words)}."]
 

@@ -50,21 +50,24 @@ class Restoration:
         if self.learns_from == "bands":
             count = experiment.network.subspace or 16
             self._mean, self._basis = subspace(data.spectra("training")[0], count)
-        self._holes = data.holds is not None
+        self._holes, self._unpaired = data.holds is not None, data.truths is None
         self._noise: Tensor | None = None
         if self.learns_from == "recorrupted":
             spectra = data.spectra("training")[0].cpu().numpy()
             self._noise = torch.from_numpy(noise_of_bands(spectra)).float()
 
     def make_pair(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> TrainingPair:
-        """Return input and target; `learning`: for training, not for validation."""
-        if y is not None:
+        """Return input and target; `learning`: for training, not for validation.
+
+        Without a truth, NaN in `y` marks pixels without data.
+        """
+        if y is not None and not self._unpaired:
             if self.learns_from == "repeats" and bool(torch.rand((), generator=generator, device=x.device) < 0.5):
-                return TrainingPair(y.nan_to_num(nan=0.0), torch.where(y.isnan(), y, x))  # both are noisy: either can predict the other
+                # both are noisy: either can predict the other
+                return TrainingPair(torch.where(y.isnan(), x, y), torch.where(y.isnan(), y, x))
             return TrainingPair(x, y)
-        empty = x.isnan() if self._holes else None
-        pair = self._make_pair(x if empty is None else x.nan_to_num(nan=0.0), generator)
-        return pair if empty is None else replace(pair, y=pair.y.masked_fill(empty, torch.nan))
+        pair = self._make_pair(x, generator)
+        return pair if y is None else replace(pair, y=pair.y.masked_fill(y.isnan(), torch.nan))
 
     def _make_pair(self, x: Tensor, generator: Generator) -> TrainingPair:
         """Return input and target without a truth."""
@@ -138,11 +141,11 @@ class SuperResolution(Restoration):
 
     def make_pair(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> TrainingPair:
         """Return input and target; `learning`: for training, not for validation."""
-        if y is not None:
+        if y is not None and not self._unpaired:
             return TrainingPair(x, y)
-        seen = x.nan_to_num(nan=0.0) if self._holes else x
+        target = x if y is None else x.masked_fill(y.isnan(), torch.nan)
         if not (learning and self.practises):
-            return TrainingPair(degraded(seen, self.times), x)
+            return TrainingPair(degraded(x, self.times), target)
         sides = x.shape[1]
         factors = [factor for factor in {*PRACTISED, self.times} if sides // factor >= 3]
         drawn = torch.randint(0, 2**31 - 1, (3,), generator=generator, device=x.device).tolist()
@@ -151,7 +154,7 @@ class SuperResolution(Restoration):
         side = min(SIDE, sides // times) * times
         top, left = (number % (sides - side + 1) for number in drawn[1:])
         cut = (slice(None), slice(top, top + side), slice(left, left + side))
-        return TrainingPair(degraded(seen[cut], times), x[cut], times=times)
+        return TrainingPair(degraded(x[cut], times), target[cut], times=times)
 
 
 class Classes:
