@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -32,20 +33,22 @@ def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
     ValueError
         If a number without a name would coincide with that of a named class.
     """
-    numbers: dict[str, int] = {}
+    numbers: dict[tuple[str, int], int] = {}
     owners: dict[int, str] = {}
     top = max((value for one in labels for value in (*one.values(None), *one.names)), default=0)
     found: list[Labels] = []
     changed: dict[str, tuple[int, int]] = {}
     for one in labels:
         moved: dict[int, int] = {}
+        times: Counter[str] = Counter()
         for value, name in sorted(_named(one).items()):
-            at = numbers.get(name)
-            if at is None or at in moved.values():  # a new name, or one that these labels have twice
+            at = numbers.get((name, times[name]))  # labels may have a name twice
+            if at is None or at in moved.values():
                 at = value if value not in owners and value not in moved.values() else (top := top + 1)
-                numbers.setdefault(name, at)
+                numbers.setdefault((name, times[name]), at)
                 owners[at] = name
             moved[value] = at
+            times[name] += 1
         if any(value != at for value, at in moved.items()):
             _refuse_ambiguous(one, moved)
             changed |= {one.names[value]: (value, at) for value, at in moved.items() if value != at}

@@ -115,6 +115,7 @@ def _is_missing(item: Any) -> bool:
 
 def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
     """Return labels for class names, numbered from 1 in alphabetical order."""
+    names = [name.strip() for name in names]
     known = sorted(set(names))
     numbers = {name: number for number, name in enumerate(known, 1)}
     data = np.array([numbers[name] for name in names], np.int64).reshape(shape or (len(names),))

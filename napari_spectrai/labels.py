@@ -72,7 +72,7 @@ class Labels:
         By convention 0 is unlabelled (a task's `unlabelled` may be another number, or None). -1 is unlabelled for every task; other
         negative numbers, which files use where there are no data, NaN and masked values become -1.
     names : mapping of int to str, optional
-        Names of all classes or of some; the others are named after their number.
+        Names of all classes or of some, without blanks around them; the others are named after their number.
     colours : mapping of int to (red, green, blue, opacity), optional
         Each from 0 to 1.
     name : str, default ""
@@ -119,6 +119,9 @@ class Labels:
         if data.dtype.kind not in "iu":
             raise ValueError(f"labels are whole numbers, one per class, not {data.dtype}; name the classes with a list of texts")
         object.__setattr__(self, "data", _with_numbers_of_classes(data))
+        if any(name != name.strip() for name in self.names.values() if isinstance(name, str)):  # as in columns of a fixed width
+            kept = {value: name.strip() if isinstance(name, str) else name for value, name in self.names.items()}
+            object.__setattr__(self, "names", {value: name for value, name in kept.items() if name != ""})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -247,6 +250,29 @@ def marker_among(classes: Sequence[Class], verb: str) -> str:
     return (
         f"{last} is {verb} as a class like the others, {in_short([str(value) for value in values[:-1]])}; often it marks pixels without a "
         f"class. If it does, set them to -1: labels = labels.astype(int); labels[labels == {last}] = -1. If it is a class, name it."
+    )
+
+
+def names_alike(classes: Sequence[Class], verb: str) -> str:
+    """Return a sentence on classes whose names differ only in case or blanks, or not at all; empty if there are none.
+
+    Parameters
+    ----------
+    classes : sequence of Class
+    verb : str
+        What is done with classes, such as ``"learnt"``.
+    """
+    alike: dict[str, list[Class]] = {}
+    for one in classes:
+        alike.setdefault("".join(one.name.split()).casefold(), []).append(one)
+    groups = [group for group in alike.values() if len(group) > 1]
+    if not groups:
+        return ""
+    shown = "; ".join(in_short([f"{one.name!r} ({one.value})" for one in group]) for group in groups[:3])
+    more = f"; and {len(groups) - 3} more" if len(groups) > 3 else ""
+    return (
+        f"Names of classes are the same but for case or blanks ({shown}{more}), and are {verb} as different classes. If they are one "
+        "class, give them one number and one name."
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, Labels, SpectralWarning, as_cube, as_labels, evaluate, train
 from napari_spectrai.class_numbers import in_one_numbering
+from napari_spectrai.plan.partition import divide
 
 
 def spectra_of(names: list[str], seed: int) -> Cube:
@@ -96,3 +97,22 @@ def test_layers_without_intensities_are_no_cubes(kind: str) -> None:
     given = {"Labels": np.ones((3, 4), int), "Points": [[1, 2]], "Shapes": [[[0, 0], [0, 2], [2, 2], [2, 0]]]}
     with pytest.raises(ValueError, match=f"layer of {kind}"):
         as_cube(getattr(layers, kind)(given[kind]))
+
+
+@pytest.mark.parametrize("alike", [("Fat", "fat"), ("beta sheet", "beta  sheet"), ("Fat", "FAT"), ("fat", "fat")])
+def test_names_of_classes_that_differ_only_in_case_or_blanks_are_said(alike) -> None:
+    rng = np.random.default_rng(0)
+    cube = Cube(rng.random((30, 5), np.float32))
+    labels = Labels(np.arange(30) % 3 + 1, {1: alike[0], 2: "water", 3: alike[1]})
+    experiment = Experiment.default("classification", cube, labels).override("network=pca_lda")
+    words = f"{alike[0]!r} (1), {alike[1]!r} (3)"
+    assert any(words in note and "are learnt as different classes" in note for note in divide(experiment, [cube], [labels]).notes)
+    assert any(words in note for note in evaluate({"again": labels}, labels).notes)
+
+
+def test_blanks_around_names_of_classes_are_left_out() -> None:
+    assert Labels(np.array([1, 2]), {1: "fat ", 2: " "}).names == {1: "fat"}
+    assert as_labels(["fat ", "fat", "water"]).data.tolist() == [1, 1, 2]
+    both, words = in_one_numbering([Labels(np.array([1, 2]), {1: "fat", 2: "water"}), Labels(np.array([1, 2]), {1: "water ", 2: "fat"})])
+    assert both[1].data.tolist() == [2, 1]
+    assert "matched by name" in words

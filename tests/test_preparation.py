@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import dask.array as da
 import numpy as np
@@ -436,6 +437,25 @@ def test_a_network_is_not_trained_behind_steps_it_cannot_have():
     found = {p.path: p.message for p in problems_with(experiment, pairs[:1], pairs[1:])}
     assert "uses neighbouring pixels" in found["preparation.0"]
     assert "switch 'Return spectra' (back) on" in found["preparation.1.back"]
+
+
+@pytest.mark.parametrize("bands", range(1, 8))
+@pytest.mark.parametrize(("order", "derivative"), [(0, 0), (2, 0), (2, 2), (3, 1), (4, 0), (5, 3)])
+def test_the_window_that_is_advised_for_few_bands_fits(bands, order, derivative):
+    cube = Cube(np.random.default_rng(0).random((4, bands), np.float32), SpectralAxis(np.arange(bands) + 600.0, "1/cm"))
+    with pytest.raises(ValueError, match=f"window of 9 bands exceeds the {bands} of this cube") as refused:
+        preprocess(cube, [SavitzkyGolay(window=9, order=order, derivative=derivative)])
+    words = str(refused.value)
+    if "omit" in words and "choose" not in words:
+        most = bands - 1 + bands % 2
+        assert most < 3 or most - 1 < derivative
+        return
+    window = int(re.search(r"(?:up to |window=)(\d+)", words)[1])
+    least = re.search(r"from (\d+)", words)
+    chosen = re.search(r"order=(\d+)", words)
+    for one in {window, int(least[1]) if least else window}:
+        step = SavitzkyGolay(window=one, order=int(chosen[1]) if chosen else order, derivative=derivative)
+        assert preprocess(cube, [step]).shape == cube.shape
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,48 @@ def test_a_path_instead_of_a_cube_names_how_it_is_opened(two):
     with pytest.raises(ValueError, match="choose one with dataset=…"):
         read(two / "two.mat")
     assert isinstance(read(two / "two.mat", dataset="before"), Cube)
+
+
+CASES = {
+    **{f"{n} spectra, test": ("denoising", (n, 8), ("network=residual_mlp", "split.test=0.2")) for n in (2, 3)},
+    **{f"{n} spectra, U-Net": ("denoising", (n, 8), ("network=unet", "network.dims=1")) for n in (2, 3)},
+    "batches of one": ("denoising", (6, 8), ("network=unet", "network.dims=1", "training.batch=1")),
+    "batches of one, images": ("denoising", (6, 8), ("network=unet", "network.dims=2")),
+    "small image": ("denoising", (4, 4, 8), ("network=unet", "network.dims=2")),
+    "few pixels hold data": ("denoising", (40, 40, 8, 2), ("network=unet", "network.dims=2")),
+    "one group": ("classification", (6, 8), ("split.method=group", "network=spectral_mlp")),
+    "a class in one group": ("classification", (6, 8), ("split.method=group", "network=spectral_mlp", "data.groups=[]")),
+    "a spectrum a class": ("classification", (4, 8), ("network=logistic_regression",)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::napari_spectrai.layer_axes.SpectralWarning")
+@pytest.mark.parametrize("case", CASES)
+def test_settings_that_are_advised_for_few_data_lead_to_a_training(case, tmp_path):
+    task, (*shape, held), overrides = CASES[case] if len(CASES[case][1]) > 3 else (CASES[case][0], (*CASES[case][1], None), CASES[case][2])
+    values = np.random.default_rng(0).random(shape, np.float32) + 0.5
+    if held is not None:
+        values.reshape(-1, shape[-1])[held:] = 0
+    groups = {"groups": ["a"] * 6 if case == "one group" else ["a", "a", "b", "b", "c", "c"]} if "group" in case else {}
+    cube, truth = Cube(values, metadata=groups), np.array([1, 1, 2, 2, 1, 1][: shape[0]]) if task == "classification" else None
+    experiment = Experiment.default(task, cube, truth).override("training.epochs=1")
+    changes = [one for one in overrides if one != "data.groups=[]"]
+    for attempt in range(5):
+        experiment = experiment.override(*changes)
+        try:
+            train(experiment, cube, truth, run=tmp_path / str(attempt))
+        except ValueError as error:
+            words = str(error)
+        else:
+            return
+        changes = re.findall(r"((?:network|split|data|training)\.\w+=[\w.]+)", words)
+        assert changes, words
+        changes = changes[-1:] if " or " in words.rsplit(";", 1)[-1] else changes
+    pytest.fail(f"not trained after following {changes}")
+
+
+def test_how_many_pixels_are_needed_is_said_with_a_number(tmp_path):
+    values = np.zeros((9, 9, 6), np.float32)
+    values[4, 4] = 1
+    with pytest.raises(ValueError, match="1 of 81 pixels holds data, and 2 or more are needed"):
+        train(Experiment().override("network=unet", "network.dims=1", "task.learns_from=bands"), Cube(values), run=tmp_path / "run")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from napari_spectrai import Cube, Experiment, Model, compare, evaluate, fit, predict, read, train
+from napari_spectrai.cli import app
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.preparation.axis import Resample
 from napari_spectrai.runs import Epoch, Failed, Finished, Paused, Preview, RunFolder, Saved, Stage, Started, Step
@@ -175,9 +178,34 @@ def test_files_named_in_the_experiment(pairs, quick, tmp_path):
 def test_a_folder_with_a_run_is_not_overwritten(pairs, quick, tmp_path):
     train(quick("training.epochs=1"), *pairs, run=tmp_path / "run")
     before = (tmp_path / "run" / "events.jsonl").read_text()
-    with pytest.raises(FileExistsError, match="already contains a run; resume it"):
+    with pytest.raises(FileExistsError, match=r"already contains a run, which has finished; choose another folder") as refused:
         train(quick(), *pairs, run=tmp_path / "run")
     assert (tmp_path / "run" / "events.jsonl").read_text() == before
+    remedy = re.search(r"set (training.start=\S+) to", str(refused.value))
+    assert remedy is not None
+    assert train(quick("training.epochs=1", remedy[1]), *pairs, run=tmp_path / "other").axis == pairs[0].axis
+
+
+@pytest.mark.parametrize("how", ["python", "command"])
+def test_a_folder_in_which_nothing_was_learnt_is_used_again(how, pairs, quick, tmp_path):
+    from napari_spectrai import write
+
+    write(pairs[0], tmp_path / "in.npz"), write(pairs[1], tmp_path / "out.npz")
+    files = (f"data.input=[{tmp_path}/in.npz]", f"data.truth=[{tmp_path}/out.npz]", "training.epochs=1")
+    wrong, right = quick(*files, "preparation=[{kind: remove_bands, bands: [9999]}]"), quick(*files)
+    run = tmp_path / "run"
+    if how == "python":
+        with pytest.raises(ValueError, match="9999"):
+            train(wrong, run=run)
+        train(right, run=run)
+    else:
+        wrong.save(tmp_path / "e.yml")
+        assert CliRunner().invoke(app, ["train", str(tmp_path / "e.yml"), "--run", str(run)]).exit_code == 1
+        again = CliRunner().invoke(app, ["train", str(run), "preparation=[]"])
+        assert again.exit_code == 0, again.output
+    folder = RunFolder(run)
+    assert folder.state() == "finished"
+    assert not any(isinstance(event, Failed) for event in folder.events())
 
 
 def test_a_run_folder_that_cannot_be_written(pairs, quick, tmp_path):

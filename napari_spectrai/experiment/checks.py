@@ -81,11 +81,8 @@ def _learning(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
     """Return what prevents a network or a loss from learning."""
     network, found = experiment.network, []
     if network.normalises_batches and experiment.training.batch == 1:
-        found.append(
-            Problem(
-                "training.batch", "batch normalisation needs at least 2 samples per step, not 1; increase it, or set network.norm=layer"
-            )
-        )
+        remedy = f"set training.batch=2 or more, or network.norm={network.norm_of_samples}"
+        found.append(Problem("training.batch", f"batch normalisation needs at least 2 samples per step, not 1; {remedy}"))
     if without_truth(experiment.task, type(network)):
         why = f"{network.title} needs pairs, but there is no truth"
         found.append(Problem("network", f"{why}; pass one with task.learns_from=pairs, or choose another network"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -103,6 +103,11 @@ class NetworkSpec(Named):
     def normalises_batches(self) -> bool:
         """Whether it has batch normalisation, which needs batches of two: the setting `norm` of a network that has it."""
         return bool(getattr(self, "norm", "") == "batch")
+
+    @property
+    def norm_of_samples(self) -> str:
+        """The value of its setting `norm` that normalises each sample by itself, also where few values are left of it."""
+        return next(value for value in ("layer", "group") if value in get_args(type(self).model_fields["norm"].annotation))
 
     @property
     def subspace(self) -> int:

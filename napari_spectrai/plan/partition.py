@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.compatibility import unlike_one_another
-from napari_spectrai.labels import Class, Labels, marker_among
+from napari_spectrai.labels import Class, Labels, marker_among, names_alike
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
 from napari_spectrai.plan.repeats import contradicting, copied_inputs, first_occurrences, kept_together
@@ -118,7 +118,7 @@ def divide(
     if new:
         together = experiment.data.groups if experiment.split.method == "group" else []
         repeated += flat_spectra(cubes, "are learnt") + copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
-    notes = [*filter(None, [said(held), marker_among(table, "learnt"), kept, *repeated])]
+    notes = [*filter(None, [said(held), marker_among(table, "learnt"), names_alike(table, "learnt"), kept, *repeated])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 
 

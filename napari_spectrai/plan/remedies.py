@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import least_patch, problems_with
@@ -13,6 +15,8 @@ from napari_spectrai.plan.truths import Truth
 
 DRAWS = 20
 """Number of draws of blocks for each change that is tried."""
+LARGEST_SIDE = 256
+"""Largest side of an image that is tried in search of the smallest that can be split."""
 LARGEST = 4_000_000
 """Number of pixels above which nothing is tried, since each try takes seconds."""
 
@@ -41,7 +45,7 @@ def refuse_empty(
                 raise ValueError(f"all {counted:,} samples for {part} are zero after the preparation; crop the empty region of the data")
             if parts_of(cubes) is not None:
                 raise ValueError(f"no file is assigned to {part}, or it contains no sample; assign another one in data.parts")
-            raise ValueError(f"{_none_left(part, experiment, division)}; {_remedy(experiment, cubes, truths)}")
+            raise ValueError(f"{_none_left(part, experiment, division)}; {_remedy(experiment, division, cubes, truths)}")
     missing = missing_classes(division)
     empty = [one.name for one, count in zip(division.classes, division.of_classes(), strict=True) if not count]
     if empty:
@@ -50,7 +54,7 @@ def refuse_empty(
             f"no labelled spectrum of {in_short(empty)} holds data ({why}); label others, or fill missing values first (step 'fill')"
         )
     if missing:
-        raise ValueError(f"no training samples are left of {in_short(missing)}; {_remedy(experiment, cubes, truths)}")
+        raise ValueError(f"no training samples are left of {in_short(missing)}; {_remedy(experiment, division, cubes, truths)}")
 
 
 def _none_left(part: str, experiment: Experiment, division: Division) -> str:
@@ -60,7 +64,7 @@ def _none_left(part: str, experiment: Experiment, division: Division) -> str:
     return f"no samples are left for {part}: {shapes} pixels{patches}, validation {split.validation:g}, test {split.test:g}"
 
 
-def _remedy(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]) -> str:
+def _remedy(experiment: Experiment, division: Division, cubes: Sequence[Cube], truths: Sequence[Truth]) -> str:
     """Return the first change with which every part and class has samples; if there is none, what the data lack."""
     if sum(cube.count for cube in cubes) > LARGEST:
         return "choose other values in split, or a smaller data.patch"
@@ -71,7 +75,22 @@ def _remedy(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Trut
     what = "images" if experiment.task.of_images else "pixels" if any(cube.is_image for cube in cubes) else "spectra"
     if experiment.task.classifies:
         return f"no split of these labels leaves samples for all {parts} parts; label more {what}: {parts + 1} or more of each class"
-    return f"no split of these data leaves samples for all {parts} parts; add more {what}"
+    held, total = sum(int(data.sum()) for data in division.data), sum(data.size for data in division.data)
+    why = f"no split of these data leaves samples for all {parts} parts"
+    if held < parts:
+        return f"{why}: {held:,} of {total:,} {what} {'holds' if held == 1 else 'hold'} data, and {parts} or more are needed"
+    side = _least_side(experiment)
+    return f"{why}; pass an image of {side} × {side} pixels or more{' that hold data' if held < total else ''}, or several"
+
+
+def _least_side(experiment: Experiment) -> int:
+    """Return the side of the smallest square image that can be split, or a part of it that is certainly enough."""
+    unit, times = least_patch(experiment.task), experiment.task.enlarges if experiment.task.needs_truth else 1
+    for side in (unit * number for number in range(1, LARGEST_SIDE // unit)):
+        cube, truth = (Cube(np.broadcast_to(np.float32(1), (side * factor, side * factor, 2))) for factor in (1, times))
+        if any(_suffices(experiment, change, [cube], [truth] if experiment.task.needs_truth else []) for change in _changes(experiment)):
+            return side
+    return LARGEST_SIDE
 
 
 def _suffices(experiment: Experiment, change: Sequence[str], cubes: Sequence[Cube], truths: Sequence[Truth]) -> bool:

@@ -60,7 +60,7 @@ class _Penalised(Baseline):
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the baseline of each spectrum."""
         if spectra.shape[-1] < 3:
-            raise ValueError(f"a baseline by penalised least squares needs at least 3 bands, not {spectra.shape[-1]}")
+            raise ValueError(f"a baseline by penalised least squares needs at least 3 bands, not {spectra.shape[-1]}; omit it")
         return whittaker.baseline(spectra, self.smoothness, self._weighting(), rounds=self.rounds, tolerance=self.tolerance)
 
 

@@ -49,7 +49,7 @@ class _Reduction(Step):
         flat = spectra.reshape(-1, bands)
         good = flat[np.isfinite(flat).all(-1)].astype(np.float64)
         if len(good) < 2:
-            raise ValueError(f"{self.title} needs at least two spectra without NaN, not {len(good)}")
+            raise ValueError(f"{self.title} needs at least two spectra without NaN, not {len(good)}; omit it")
         mean = good.mean(0)
         forward, backward = self._directions(good - mean, spectra)
         as_rows = [tuple(tuple(row) for row in matrix.tolist()) for matrix in (forward, backward)]

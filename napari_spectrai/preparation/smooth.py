@@ -37,6 +37,15 @@ class SavitzkyGolay(Step):
             raise ValueError(f"derivative {self.derivative} of a polynomial of order {self.order} is zero; raise the order")
         return self
 
+    def _that_fits(self, bands: int) -> str:
+        """Say which window fits spectra with so many bands."""
+        least, most = max(3, self.order + 1 + self.order % 2), bands - 1 + bands % 2
+        if least <= most:
+            return f"choose an odd number {f'from {least} up to {most}' if least > 3 else f'up to {most}'}"
+        if most < 3 or most <= self.derivative:
+            return f"it needs {max(3, self.derivative + 1 + self.derivative % 2)} bands or more; omit the step 'savitzky_golay'"
+        return f"choose window={most} and order={most - 1}, or omit the step 'savitzky_golay'"
+
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return smoothed spectra, or derivatives per unit of the axis, of the same shape.
 
@@ -44,8 +53,7 @@ class SavitzkyGolay(Step):
         """
         bands = spectra.shape[-1]
         if self.window > bands:
-            odd = bands if bands % 2 else bands - 1
-            raise ValueError(f"window of {self.window} bands exceeds the {bands} of this cube; choose an odd number up to {odd}")
+            raise ValueError(f"window of {self.window} bands exceeds the {bands} of this cube; {self._that_fits(bands)}")
         if self.derivative > 1 and axis.step is None:
             raise ValueError(f"derivative {self.derivative} needs an evenly spaced axis; resample first")
         from napari_spectrai.preparation.savitzky_golay import savgol
@@ -72,7 +80,7 @@ class Whittaker(Step):
         """Return smoothed spectra of the same shape."""
         bands = spectra.shape[-1]
         if bands < 3:
-            raise ValueError(f"Whittaker smoothing needs at least 3 bands, not {bands}")
+            raise ValueError(f"Whittaker smoothing needs at least 3 bands, not {bands}; omit the step 'whittaker'")
         banded = self.smoothness * penalty(bands)
         banded[0] += 1
         from scipy.linalg import solveh_banded

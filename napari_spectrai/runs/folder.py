@@ -92,13 +92,37 @@ class RunFolder:
 
     @classmethod
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
-        """Create a folder for a new run of `experiment` and write its document."""
+        """Create a folder for a new run of `experiment` and write its document; one in which nothing was learnt is used again.
+
+        Raises
+        ------
+        FileExistsError
+            If it contains a run that has learnt something, or that is running.
+        """
         folder = cls(cls.new(experiment) if path is None else path)
         if any(not isinstance(event, Stage) for event in folder.lines()):  # a command names its first stages before the training starts
-            raise FileExistsError(f"{folder.path} already contains a run; resume it (--resume), or choose another folder")
+            if folder.has_learnt() or folder.state() not in ("failed", "stopped", "interrupted"):
+                raise FileExistsError(folder._why_not_again())
+            for path_of_run in (folder.split, folder.report, folder.path / "pixels.npz", folder.journal):
+                path_of_run.unlink(missing_ok=True)  # what the data folder holds may be the input of this training
         make_folder(folder.path)
         experiment.save(folder.document)
         return folder
+
+    def has_learnt(self) -> bool:
+        """Whether there is a model, or a checkpoint to go on from."""
+        return any(path.exists() for path in (self.best, self.last, self.checkpoint.parent))
+
+    def _why_not_again(self) -> str:
+        state = self.state()
+        if state == "finished":
+            return (
+                f"{self.path} already contains a run, which has finished; choose another folder, and set training.start={self.best} to "
+                "learn more"
+            )
+        if state == "running":
+            return f"{self.path} already contains a run, which is running; choose another folder, or stop it first"
+        return f"{self.path} already contains a run; resume it (--resume, or train(run=…, resume=True)), or choose another folder"
 
     @staticmethod
     def new(experiment: Experiment) -> Path:

@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.label_conversion import as_labels
-from napari_spectrai.labels import Class, Labels, marker_among
+from napari_spectrai.labels import Class, Labels, marker_among, names_alike
 from napari_spectrai.learn.evaluation import score_intervals
 from napari_spectrai.learn.evaluation.confusion import Agreement, classes_of, labelled, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
@@ -123,9 +123,8 @@ def scored_classes(
     names = dict(zip(agreed.values, agreed.names, strict=True))
     notes += [] if options.match else _otherwise_named(compared.predicted, roles, compared.truth, names)
     mine = [name for name, role in roles.items() if role == "result"]
-    notes += filter(
-        None, [_one_class(compared.truth, where), marker_among([Class(value, name) for value, name in names.items()], "scored")]
-    )
+    named = [Class(value, name) for value, name in names.items()]
+    notes += filter(None, [_one_class(compared.truth, where), marker_among(named, "scored"), names_alike(named, "scored")])
     notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
     return Evaluation(
         spec.kind, rows, roles, shape=list(compared.truth.shape), values=agreed.values, classes=agreed.names, notes=notes,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
@@ -29,8 +32,10 @@ def initialise(experiment: Experiment, data: Dataset, *, pretrained: bool) -> nn
     return network
 
 
-def refuse_single(network: nn.Module, experiment: Experiment, samples: int) -> None:
+def refuse_single(network: nn.Module, experiment: Experiment, samples: int, seen: Callable[[], Tensor] | None = None) -> None:
     """Refuse steps of a single sample if a batch normalisation would compute its statistics from one value.
+
+    `seen` returns the input of such a step, to find out; without it, that is told by the layers alone.
 
     Raises
     ------
@@ -38,15 +43,29 @@ def refuse_single(network: nn.Module, experiment: Experiment, samples: int) -> N
     """
     # convolutions of single spectra also use the bands
     kinds: type[nn.Module] = nn.modules.batchnorm._BatchNorm if experiment.task.of_images else nn.BatchNorm1d  # noqa: SLF001
-    normalised = any(isinstance(module, kinds) for module in network.modules())
     batch = experiment.training.batch
-    if not normalised or min(batch, samples) > 1:
+    if min(batch, samples) > 1:
+        return
+    if not any(isinstance(module, kinds) for module in network.modules()) and (seen is None or _normalises(network, seen())):
         return
     title = experiment.network.title or experiment.network.kind
     why = f"{title} normalises over the samples of a step, and needs at least 2"
     if batch == 1:
         raise ValueError(f"{why}, but training.batch is 1; set training.batch=2 or more")
-    raise ValueError(f"{why}, but there is 1 training sample; add data, or choose a network without batch normalisation")
+    other = f"set network.norm={experiment.network.norm_of_samples}" if experiment.network.normalises_batches else "choose another network"
+    raise ValueError(f"{why}, but there is 1 training sample; add 1 or more, or {other}")
+
+
+@torch.no_grad()
+def _normalises(network: nn.Module, x: Tensor) -> bool:
+    """Whether a network can normalise a batch: at its deepest level, a single spectrum may be reduced to one value per channel."""
+    if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):  # noqa: SLF001
+        return True
+    try:
+        copy.deepcopy(network).train()(x.to(next(network.parameters()).device))
+    except ValueError:
+        return False
+    return True
 
 
 def check_steps(network: nn.Module, experiment: Experiment, data: Dataset, drawn: int, steps: int) -> None:
@@ -67,7 +86,7 @@ def check_steps(network: nn.Module, experiment: Experiment, data: Dataset, drawn
     """
     patch, batch = data.parts["training"].patch, experiment.training.batch
     if patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch contains many values
-        refuse_single(network, experiment, drawn)
+        refuse_single(network, experiment, drawn, lambda: data.batch(data.parts["training"][:1], data.inputs.device)[0])
     if steps < 4:
         data.notes.append(
             f"Only {steps} step{'s' if steps > 1 else ''} per epoch ({drawn} samples, batch {batch}); lower training.batch for more."
