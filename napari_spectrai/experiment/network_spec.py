@@ -106,7 +106,7 @@ class NetworkSpec(Named):
 
     @property
     def norm_of_samples(self) -> str:
-        """The value of its setting `norm` that normalises each sample by itself, also where few values are left of it."""
+        """The value of its setting `norm` that normalises each sample individually, also where few values are left of it."""
         return next(value for value in ("layer", "group") if value in get_args(type(self).model_fields["norm"].annotation))
 
     @property

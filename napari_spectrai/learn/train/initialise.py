@@ -35,7 +35,7 @@ def initialise(experiment: Experiment, data: Dataset, *, pretrained: bool) -> nn
 def refuse_single(network: nn.Module, experiment: Experiment, samples: int, seen: Callable[[], Tensor] | None = None) -> None:
     """Refuse steps of a single sample if a batch normalisation would compute its statistics from one value.
 
-    `seen` returns the input of such a step, to find out; without it, that is told by the layers alone.
+    `seen` returns the input of such a step, to find out; without it, the layers alone decide.
 
     Raises
     ------
