@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,11 @@ _PLACES = re.compile(
     r"[a-z]?[xyzt]|[xyz]_?(pos|coord|pixel|axis|dim)?s?|time|date|lat(itude)?|lon(gitude)?|rows?|col(umn)?s?|lines?|samples?|height|width|depth"
     r"|(north|east)ing|(along|cross|down)_?track|scans?|pixels?(_?[xy])?|spatial_?[xyz]?|points?|spectra|spectrum|frames?|n(rows|cols|lines)"
 )
+_X_AND_Y = {
+    ("lon", "lat"), ("longitude", "latitude"), ("easting", "northing"), ("east", "north"), ("col", "row"), ("cols", "rows"),
+    ("column", "row"), ("columns", "rows"), ("column", "line"), ("columns", "lines"), ("sample", "line"), ("samples", "lines"),
+    ("width", "height"), ("ncols", "nrows"), ("j", "i"),
+}  # fmt: skip
 _CERTAIN = ("1/cm", "eV", "m/z")
 
 
@@ -71,9 +76,31 @@ def of_coordinates(
     sure = place is not None or plainly_last(data)
     last = len(shape) - 1 if place is None else place
     where = placement(list(axes), last, units, lines, shape)
-    return RawArray(
+    found = RawArray(
         data, spectral=last, sure=sure, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, metadata=dict(where.metadata)
     )
+    return upright(found, dimensions)
+
+
+def upright(found: RawArray, names: Sequence[str]) -> RawArray:
+    """Return an image with y before x, where the names of its dimensions say that it is stored the other way round."""
+    place = found.spectral % len(names)
+    rest = [number for number in range(len(names)) if number != place][-2:]
+    if len(rest) < 2 or not _is_x_before_y(*(names[number].rpartition("/")[2].strip().casefold() for number in rest)):
+        return found
+    size, origin = found.pixel_size, found.metadata.get("origin")
+    return replace(
+        found,
+        data=found.data.swapaxes(*rest),
+        pixel_size=None if size is None else (size[1], size[0]),
+        metadata={**found.metadata, **({} if origin is None else {"origin": list(origin)[::-1]})},
+    )
+
+
+def _is_x_before_y(first: str, second: str) -> bool:
+    if (first, second) in _X_AND_Y:
+        return True
+    return len(first) == len(second) and [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]] == [("x", "y")]
 
 
 def is_place(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import hdf5_tables
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last
-from napari_spectrai.io.coordinates import Placement, by_names, is_place, of_coordinates, placement, spectral
+from napari_spectrai.io.coordinates import Placement, by_names, is_place, of_coordinates, placement, spectral, upright
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
@@ -61,7 +62,8 @@ def unread(file: h5py.File) -> dict[str, str]:
 
 def units_of(arrays: dict[str, h5py.Dataset]) -> dict[str, str]:
     """Return the units that data sets state."""
-    return {n: text(a.attrs[key]) for n, a in arrays.items() for key in ("Unit", "Units", "unit", "units") if key in a.attrs}
+    found = {n: text(a.attrs[key]) for n, a in arrays.items() for key in ("Unit", "Units", "unit", "units") if key in a.attrs}
+    return {n: said[1:-1].replace("_", "") if re.fullmatch(r"\[\w*_?\w+\]", said) else said for n, said in found.items()}  # [n_m] of EMD
 
 
 def lists(arrays: dict[str, h5py.Dataset], main: str) -> dict[str, Any]:
@@ -117,7 +119,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             where = placement(axes, place, units, lines, main.shape)
             more["metadata"] = dict(where.metadata) | more["metadata"]
             axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), _title(axes[place], words))
-            return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
+            whole = RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
+            return upright(whole, _dimensions(main, axes, aliases, arrays))
         if (found_axes := numbered_axes(main)) is not None:
             said = {key: one.unit for key, one in found_axes.items()}
             given = {key: one.positions for key, one in found_axes.items()}
@@ -144,7 +147,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         more["metadata"] = dict(where.metadata) | more["metadata"]
         if (size := main.attrs.get("pixel_size")) is not None:
             where = Placement((float(size[0]), float(size[1])), str(main.attrs.get("pixel_unit", "pixel")))
-        return RawArray(
+        whole = RawArray(
             data,
             spectral=-1 if place is None else place,
             sure=(place is not None and (lost is not None or not alike)) or (place is None and plainly_last(main)),
@@ -153,6 +156,14 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             pixel_unit=where.pixel_unit,
             **more,
         )
+        return upright(whole, _dimensions(main, axes, aliases, arrays))
+
+
+def _dimensions(main: h5py.Dataset, axes: Sequence[str], aliases: Sequence[str], arrays: Mapping[str, h5py.Dataset]) -> list[str]:
+    """Return the names of the dimensions: those of a signal's axes, of labels, or of the data sets along them."""
+    known = zip(axes, main.dims, aliases, strict=True)
+    own = re.compile(r"(.*/)?dim\d+")
+    return [alias or dimension.label or (called(arrays[axis]) if own.fullmatch(axis) else axis) for axis, dimension, alias in known]
 
 
 def _lost(path: Path, file: h5py.File, name: str, signal: Signal) -> int | None:
@@ -224,8 +235,10 @@ def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, .
     found = []
     folder = main.name.rpartition("/")[0].strip("/")
     for number, dimension in enumerate(main.dims):
-        names = scales_of(dimension) or [f"{folder}/dim{number + 1}".strip("/")]
-        found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number] <= MOST_BANDS), ""))
+        own = f"{folder}/dim{number + 1}".strip("/")
+        names, lengths = scales_of(dimension) or [own], {own: (main.shape[number], 2)}
+        fitting = (name for name in names if name in arrays and arrays[name].size in lengths.get(name, (main.shape[number],)))
+        found.append(next(fitting, "") if main.shape[number] <= MOST_BANDS else "")
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ import zarr
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
+from napari_spectrai.io.coordinates import upright
 from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.found import RawArray, SeveralArraysError, positions, warn
 from napari_spectrai.io.grids import planes
@@ -56,10 +57,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     rest = [number for number in range(len(axes)) if number != place]
     size, unit, origin = _pixel([(axes[number], places[number]) for number in rest[-2:]])
     _say_lost(path, places[place] if axes[place].is_spectral else None, [places[number] for number in rest[-2:]])
-    return RawArray(
+    found = RawArray(
         data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, name=str(image.multiscale.get("name") or ""),
         metadata=_planes(axes, places, place) | _origin(origin), dataset=name,
     )  # fmt: skip
+    return upright(found, [one.name for one in axes])
 
 
 def _chosen(path: Path, images: list[Image], dataset: str | None) -> tuple[Image, str, Mapping[str, Any]]:
