@@ -10,6 +10,7 @@ import pytest
 import xarray
 
 from napari_spectrai import read
+from napari_spectrai.io.labels import read_labels
 
 WAVE = np.round(np.linspace(400, 700, 12) ** 1.01, 2)
 CUBE = np.random.default_rng(0).normal(100, 20, (4, 5, 12)).astype(np.float32)
@@ -71,3 +72,30 @@ def test_dimensions_of_emd(order, short, tmp_path):
     np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
     np.testing.assert_allclose(cube.axis.values, np.linspace(400, 510, 12))
     assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("nm", (0.5, 0.25), "um")
+
+
+CLASSES = np.arange(20).reshape(4, 5) % 3
+
+
+@pytest.mark.parametrize("order", ["yx", "xy"])
+@pytest.mark.parametrize("kind", ["zarr", "own axes", "axes of the spectra"])
+def test_labels_lie_as_the_spectra_do(kind, order, tmp_path):
+    stored = CLASSES if order == "yx" else CLASSES.T
+    if kind == "zarr":
+        array = xarray.DataArray(stored, dims=list(order), name="labels")
+        array.to_dataset().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=False)
+        np.testing.assert_array_equal(read_labels(tmp_path / "a.zarr").data, CLASSES)
+        return
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("entry/data")
+        group.attrs["NX_class"], group.attrs["signal"] = "NXdata", "spectra"
+        group.attrs["axes"] = [*order, "energy"]
+        group["spectra"] = CUBE if order == "yx" else CUBE.transpose(1, 0, 2)
+        group["energy"] = WAVE
+        for side, values in SIDES.items():
+            group[side] = values
+        file["labels"] = stored
+        if kind == "own axes":
+            for number, side in enumerate(order):
+                file["labels"].dims[number].label = side
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.h5", dataset="labels").data, CLASSES)

@@ -86,7 +86,7 @@ def upright(found: RawArray, names: Sequence[str]) -> RawArray:
     """Return an image with y before x, where the names of its dimensions say that it is stored the other way round."""
     place = found.spectral % len(names)
     rest = [number for number in range(len(names)) if number != place][-2:]
-    if len(rest) < 2 or not _is_x_before_y(*(names[number].rpartition("/")[2].strip().casefold() for number in rest)):
+    if len(rest) < 2 or not x_before_y([names[number] for number in rest]):
         return found
     size, origin = found.pixel_size, found.metadata.get("origin")
     return replace(
@@ -97,7 +97,14 @@ def upright(found: RawArray, names: Sequence[str]) -> RawArray:
     )
 
 
-def _is_x_before_y(first: str, second: str) -> bool:
+def upright_labels(labels: Any, names: Sequence[str]) -> Any:
+    """Return labels (x, y) as (y, x), where the names of their dimensions say so."""
+    return labels.swapaxes(-2, -1) if labels.ndim > 1 and x_before_y(names[-2:]) else labels
+
+
+def x_before_y(names: Sequence[str]) -> bool:
+    """Whether two dimensions are called as x and y are, in this order."""
+    first, second = (name.rpartition("/")[2].strip().casefold() for name in names)
     if (first, second) in _X_AND_Y:
         return True
     return len(first) == len(second) and [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]] == [("x", "y")]

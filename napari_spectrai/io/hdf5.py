@@ -17,16 +17,17 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import hdf5_tables
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last
-from napari_spectrai.io.coordinates import Placement, by_names, is_place, of_coordinates, placement, spectral, upright
+from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
+from napari_spectrai.io.hdf5_dimensions import axes_along, labelled_dimension, named_dimension, names_of, title_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.packing import list_of_packing, of_packing
 from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.remedies import give
-from napari_spectrai.units import quantity_of, unit_of
+from napari_spectrai.units import unit_of
 
 MOST_TEXTS = 2**16
 """Texts of a data set that may spell positions."""
@@ -109,7 +110,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         data = _scaled(of_packing(lazily(path, name, main), main.attrs), main, signal)
         factor, offset = prisma_scale(name, file.attrs)
         data = unpacked(data, factor=factor, offset=offset)
-        axes = _scales(main, arrays) if signal is None else signal.axes
+        axes = axes_along(main, arrays) if signal is None else signal.axes
         aliases = [""] * main.ndim if signal is None else signal.named
         known = zip(axes, main.dims, aliases, strict=True)
         words = {axis: f"{called(arrays[axis])} {dimension.label} {alias}" for axis, dimension, alias in known if axis}
@@ -118,15 +119,15 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         if place is not None:
             where = placement(axes, place, units, lines, main.shape)
             more["metadata"] = dict(where.metadata) | more["metadata"]
-            axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), _title(axes[place], words))
+            axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), title_of(axes[place], words))
             whole = RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
-            return upright(whole, _dimensions(main, axes, aliases, arrays))
+            return upright(whole, names_of(main, axes, aliases, arrays))
         if (found_axes := numbered_axes(main)) is not None:
             said = {key: one.unit for key, one in found_axes.items()}
             given = {key: one.positions for key, one in found_axes.items()}
             return replace(of_coordinates(path, data, list(found_axes), given, said, bands=signal_of(found_axes)), **more)
         others = _texts(main) | lists(arrays, name) | attribute_lists(main)
-        named = _named(main, axes, aliases)
+        named = named_dimension(main, axes, aliases)
         taken = {axis for number, axis in enumerate(axes) if axis and number != named and (named is not None or is_place(axis))}
         others = {key: values for key, values in others.items() if key not in taken}
         if signal is None and (sides := sides_of(_numbers(main), main.shape)) is not None:
@@ -137,7 +138,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             others = {key: values for key, values in others.items() if np.size(values) == main.shape[named]}
         lengths = main.shape if named is None else (1, main.shape[named])
         axis, place = find_axis(others, lengths, units | attribute_units(main), path=path, main=name)
-        place = named if named is not None else _labelled(main) if place is None else place
+        place = named if named is not None else labelled_dimension(main) if place is None else place
         alike = sum(unit_of(units.get(one, "")) is not None for one in axes if one) > 1  # which of them is the spectral one is not said
         if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
             more["metadata"] = {"bad_bands": np.flatnonzero(axis.values == 0).tolist()} | more["metadata"]
@@ -156,14 +157,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             pixel_unit=where.pixel_unit,
             **more,
         )
-        return upright(whole, _dimensions(main, axes, aliases, arrays))
-
-
-def _dimensions(main: h5py.Dataset, axes: Sequence[str], aliases: Sequence[str], arrays: Mapping[str, h5py.Dataset]) -> list[str]:
-    """Return the names of the dimensions: those of a signal's axes, of labels, or of the data sets along them."""
-    known = zip(axes, main.dims, aliases, strict=True)
-    own = re.compile(r"(.*/)?dim\d+")
-    return [alias or dimension.label or (called(arrays[axis]) if own.fullmatch(axis) else axis) for axis, dimension, alias in known]
+        return upright(whole, names_of(main, axes, aliases, arrays))
 
 
 def _lost(path: Path, file: h5py.File, name: str, signal: Signal) -> int | None:
@@ -220,57 +214,6 @@ def _scaled(data: Any, main: h5py.Dataset, signal: Signal | None) -> Any:
     """Return the values of a signal in the scale that its NXdata group states."""
     factor, offset = scaling(main, signal=True) if signal is not None else (1.0, 0.0)
     return unpacked(data, factor=factor, offset=offset * factor)
-
-
-def scales_of(dimension: Any) -> list[str]:
-    """Return the names of the scales of a dimension; none where they are no longer in the file."""
-    try:
-        return [scale.name.lstrip("/") for scale in dimension.values() if scale.name]
-    except (RuntimeError, KeyError, ValueError):  # of references that lead nowhere
-        return []
-
-
-def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, ...]:
-    """Return the dimension scales of a data set, as in netCDF, else ``dim1``, ``dim2``, … of its group, as in EMD."""
-    found = []
-    folder = main.name.rpartition("/")[0].strip("/")
-    for number, dimension in enumerate(main.dims):
-        own = f"{folder}/dim{number + 1}".strip("/")
-        names, lengths = scales_of(dimension) or [own], {own: (main.shape[number], 2)}
-        fitting = (name for name in names if name in arrays and arrays[name].size in lengths.get(name, (main.shape[number],)))
-        found.append(next(fitting, "") if main.shape[number] <= MOST_BANDS else "")
-    return tuple(found)
-
-
-def _named(main: h5py.Dataset, axes: Sequence[str], aliases: Sequence[str]) -> int | None:
-    """Return the dimension that its name, or the names of the others, make that of the bands."""
-    if spectral(aliases, {}) is not None:  # of a file that names one which is not there
-        return None
-    known = zip(axes, main.dims, aliases, strict=True)
-    return by_names([dimension.label or alias or axis for axis, dimension, alias in known])
-
-
-def _labelled(main: h5py.Dataset) -> int | None:
-    """Return the only dimension whose label names the quantity of positions, or that of the channels of ilastik."""
-    named = [number for number, dimension in enumerate(main.dims) if quantity_of(dimension.label)]
-    named = named or [number for number, key in enumerate(_tags(main)) if key == "c"]
-    return named[0] if len(named) == 1 else None
-
-
-def _tags(main: h5py.Dataset) -> list[str]:
-    """Return the letters that ilastik gives the dimensions (``axistags``), if there is one for each."""
-    try:
-        axes = json.loads(text(main.attrs["axistags"]))["axes"] if "axistags" in main.attrs else []
-        found = [str(axis["key"]) for axis in axes]
-    except (ValueError, TypeError, KeyError):
-        return []
-    return found if len(found) == main.ndim else []
-
-
-def _title(axis: str, words: Mapping[str, str]) -> str:
-    """Return the name of an axis that says its quantity: that of its data set, or its further names."""
-    short = axis.rpartition("/")[2]
-    return words[axis].strip() if not quantity_of(short) and quantity_of(words.get(axis, "")) else short
 
 
 def attribute_lists(main: h5py.Dataset) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 
 from napari_spectrai.io.arrays import member, members_of
+from napari_spectrai.io.coordinates import upright_labels
 from napari_spectrai.io.found import affordable
 from napari_spectrai.io.hdf5 import datasets
+from napari_spectrai.io.hdf5_dimensions import names_of_sides
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.label_choice import chosen, images_of_labels
 from napari_spectrai.io.label_values import NAMES_OF_CLASSES, numbered, texts, without
@@ -63,6 +65,7 @@ def _archive(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
 
 
 def _store(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
+    from napari_spectrai.io.zarr import dimensions_of
     from napari_spectrai.io.zarr_arrays import arrays_of, refuse_unsafe
 
     stored = arrays_of(path)
@@ -72,7 +75,7 @@ def _store(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     affordable(array.shape, array.dtype)
     refuse_unsafe(array)
     kept = dict(array.attrs).get("class_names", {})
-    data = np.asarray(array[...])
+    data = upright_labels(np.asarray(array[...]), dimensions_of(array))
     if listed and not kept and data.dtype.kind in "fiub":
         refuse_unsafe(stored[listed[0]])
         return data, numbered(texts(np.asarray(stored[listed[0]][...])), data)
@@ -86,7 +89,8 @@ def _hdf5(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         name = chosen(shapes, dataset, path, {key: own[key].dtype for key in shapes})
         labels = own[name]
         affordable(labels.shape, labels.dtype)
-        data = without(labels[()], labels.attrs.get("_FillValue", labels.attrs.get("missing_value")))
+        data = upright_labels(labels[()], names_of_sides(file, own, labels))
+        data = without(data, labels.attrs.get("_FillValue", labels.attrs.get("missing_value")))
         names = {int(value): str(word) for value, word in json.loads(text(labels.attrs.get("class_names", "{}"))).items()}
         names = names or {int(value): word for word, value in (h5py.check_enum_dtype(labels.dtype) or {}).items()}
         if listed and not names and data.dtype.kind in "fiub":

@@ -12,7 +12,8 @@ from scipy.io import netcdf_file
 from napari_spectrai.io.container import choose, is_axis
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, RawArray, plausible
-from napari_spectrai.io.hdf5 import attribute_lists, attribute_units, datasets, lazily, lists, scales_of, units_of
+from napari_spectrai.io.hdf5 import attribute_lists, attribute_units, datasets, lazily, lists, units_of
+from napari_spectrai.io.hdf5_dimensions import scales_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import called, text
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing

@@ -49,7 +49,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes, dataset=name)
     folder = name.rpartition("/")[0]
-    dimensions = [f"{folder}/{one}".strip("/") if one else "" for one in _dimensions(arrays[name])]
+    dimensions = [f"{folder}/{one}".strip("/") if one else "" for one in dimensions_of(arrays[name])]
     said = {key: dict(item.attrs) for key, item in arrays.items()}
     units = {key: str(one[word]) for key, one in said.items() for word in ("unit", "units") if word in one}
     words = {key: " ".join(str(one.get(word, "")) for word in ("long_name", "standard_name")) for key, one in said.items()}
@@ -104,7 +104,7 @@ def _numbers(path: Path, arrays: Mapping[str, zarr.Array[Any]], folder: str) -> 
     return found
 
 
-def _dimensions(array: zarr.Array[Any]) -> list[str]:
+def dimensions_of(array: zarr.Array[Any]) -> list[str]:
     """Return the names of an array's dimensions, which xarray keeps in an attribute in format 2."""
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or []
     found = [str(one or "") for one in names] if isinstance(names, (list, tuple)) else []
