@@ -71,3 +71,27 @@ def test_a_list_of_peaks_below_a_spectrum_is_no_spectrum(tmp_path):
     path.write_text("Wavelength (nm)\tCounts\n" + lines(POSITIONS, SPECTRA[0]) + "\nPeaks\nPos\tHeight\n410\t5\n500\t6\n600\t4\n")
     with pytest.warns(SpectralWarning, match="different positions"):
         np.testing.assert_allclose(read(path).data, SPECTRA[:1])
+
+
+def test_tables_of_a_map_with_a_place_in_each_are_an_image(tmp_path):
+    path = tmp_path / "x.txt"
+    spectra = np.round(np.random.default_rng(1).normal(100, 20, (6, 33)), 2)
+    rows = [f"{number % 3 * 0.5}\t{number // 3}\t{w}\t{v}" for number in range(6) for w, v in zip(POSITIONS, spectra[number], strict=True)]
+    titles = "#X (µm)\t#Y (µm)\t#Wavelength (nm)\t#Intensity\n"
+    blocks = [titles + "\n".join(rows[33 * n : 33 * n + 33]) + "\nend of spectrum\n" for n in range(6)]
+    path.write_text("".join(blocks), encoding="utf-8")
+    cube = read(path)
+    np.testing.assert_allclose(cube.data, spectra.reshape(2, 3, 33))
+    assert (cube.pixel_size, cube.pixel_unit) == ((1.0, 0.5), "um")
+
+
+@pytest.mark.parametrize(("title", "lines_above"), [("HT [V]", "YUNITS\tCD [mdeg]\nY2UNITS\tHT [V]\n"), ("Temperature(°C)", "")])
+def test_voltages_and_temperatures_are_no_spectra(title, lines_above, tmp_path):
+    path = tmp_path / "x.txt"
+    titles = "XYDATA\n" if lines_above else f"Wavelength (nm)\tA1\t{title}\n"
+    body = "".join(f"{w}\t{v}\t{25 + n}\n" for n, (w, v) in enumerate(zip(POSITIONS, SPECTRA[0], strict=True)))
+    path.write_text(f"TITLE\tx\nXUNITS\tNANOMETERS\n{lines_above}NPOINTS\t33\n{titles}{body}", encoding="utf-8")
+    with pytest.warns(SpectralWarning, match="is read, and not"):
+        cube = read(path)
+    np.testing.assert_allclose(cube.data, SPECTRA[:1])
+    assert cube.axis.unit == "nm"

@@ -32,6 +32,8 @@ _QUANTITIES = {"nm": "wavelength", "um": "wavelength", "1/cm": "wavenumber", "eV
 _SHORTEST_UNIT, _CERTAIN_LETTERS = 2, ("Å", "å", "\u212b")
 _LONGEST_FACT = 2000
 """Characters of a line in which a fact is sought; longer lines are titles or numbers."""
+_OF_COLUMN = re.compile(r"y\d?units", re.IGNORECASE)
+"""How JASCO gives the quantity of each column, in their order: ``YUNITS``, ``Y2UNITS``, …"""
 _LENGTHS = (
     (re.compile(r"(?<![a-z])(?:µm|μm|um|microns?|micromet\w+)(?![a-z])"), "um"),
     (re.compile(r"(?<![a-z])(?:mm|millimet\w+)(?![a-z])"), "mm"),
@@ -60,6 +62,7 @@ class Facts:
     metadata : ``"laser_nm"``
     scan : WITec's geometry: SizeX, SizeY, ScanWidth, ScanHeight, …
     unit : the unit of the scan's lengths
+    values : the quantities of the columns of values, where there are several
     """
 
     spectral_unit: str = ""
@@ -67,6 +70,7 @@ class Facts:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     scan: Mapping[str, float] = field(default_factory=dict)
     unit: str = "pixel"
+    values: tuple[str, ...] = ()
 
     def image(self, count: int) -> tuple[int, int] | None:
         """Return height and width of the map, if the header gives them and they are those of `count` spectra."""
@@ -119,6 +123,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
     spectral, laser = "", None
     scan: dict[str, float] = {}
     unit = "pixel"
+    values: list[str] = []
     for line in (line[:_LONGEST_FACT] for line in lines):
         key, value = _pair(line)
         if not key:
@@ -129,6 +134,8 @@ def facts_of(lines: Sequence[str]) -> Facts:
         elif key.casefold() in ("sizex", "sizey", "scanwidth", "scanheight"):
             if (number := _NUMBER.match(value)) is not None:
                 scan[key.casefold()] = float(number.group(0).replace(",", "."))
+        elif _OF_COLUMN.fullmatch(key):
+            values.append(value)
         elif key.casefold() == "scanunit":
             unit = length_unit(value) or "pixel"
         elif _LASER.search(key):
@@ -147,7 +154,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
         for number, axis in sorted(axes.items())
         if number > 0 and not axis.get("type", "").casefold().startswith(("spectr", "intens"))
     )
-    return Facts(named or spectral, leads, {} if laser is None else {"laser_nm": laser}, scan, unit)
+    return Facts(named or spectral, leads, {} if laser is None else {"laser_nm": laser}, scan, unit, tuple(values))
 
 
 def _pair(line: str) -> tuple[str, str]:

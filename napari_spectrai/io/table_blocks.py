@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.columns import COORDINATES
 from napari_spectrai.io.found import RawArray, warn
+from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.table_results import is_auxiliary
+from napari_spectrai.io.tables import Table
 from napari_spectrai.io.texts import lines_of
 from napari_spectrai.io.untitled_layouts import some_of
 from napari_spectrai.notices import noting, say_note
@@ -25,7 +28,7 @@ WHOLE = "table"
 _CELLS = re.compile(r"[\t;,]+")
 _KEY = re.compile(r"^[^\d:=]{1,40}[:=]\s*(?=\S)")
 _MARKS = " \t\"'#%/*>=<-[]"
-_LONGEST = 80
+_LONGEST, _SPECTRUM = 80, 2
 
 
 def blocks_of(content: str, runs: Sequence[tuple[int, int]]) -> dict[str, str]:
@@ -84,6 +87,16 @@ def together(
     return replace(first, data=np.concatenate(spectra), spectral=-1, sure=True, axis=axis, metadata=metadata, dataset=WHOLE), shapes
 
 
+def joined(tables: Sequence[Table]) -> Table | None:
+    """Return tables with the same titles as one, if its lines are values of several spectra with their places."""
+    first = tables[0]
+    if first.width <= _SPECTRUM or any(one.words or one.names != first.names or one.width != first.width for one in tables):
+        return None
+    whole = replace(first, numbers=np.concatenate([one.numbers for one in tables]), runs=())
+    layout = layout_of(whole)
+    return whole if layout.kind == "long" and any(role in COORDINATES for role in layout.roles) else None
+
+
 def _spectra(found: RawArray) -> npt.NDArray[Any]:
     return np.moveaxis(np.asarray(found.data), found.spectral, -1)
 
@@ -96,7 +109,7 @@ def _labels(found: RawArray, name: str, count: int) -> list[str]:
 
 
 def _alike(found: Sequence[RawArray]) -> bool:
-    """Whether all are sets of spectra at the same positions; a position that no table gives is no reason."""
+    """Whether all are sets of spectra at the same positions."""
     if any(np.ndim(one.data) != 2 or "coordinates" in one.metadata for one in found):
         return False
     first = found[0].axis

@@ -20,7 +20,7 @@ from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.own_text import OURS, own, own_numbers, write
-from napari_spectrai.io.table_blocks import WHOLE, blocks_of, together
+from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
 from napari_spectrai.io.tables import Table, table_of
 from napari_spectrai.io.texts import lines_of, text_of
@@ -95,6 +95,8 @@ def _of_several(
         return replace(one_of(blocks[dataset]), dataset=dataset)
     if dataset not in (None, WHOLE):
         raise ValueError(f"there is no table {dataset!r} in it; {listed(blocks, dataset)}")
+    if (one := joined([_prepared(text)[0] for text in blocks.values()])) is not None:
+        return replace(of_table(path, one, whole[1], columns), dataset=WHOLE)
     found, _ = together(path, blocks, one_of)
     if found is not None:
         return found
@@ -156,6 +158,8 @@ def _prepared(content: str) -> tuple[Table, Facts]:
     facts = facts_of([*(line for line in table.above if not _holds_titles(line, table)), *table.below])
     if table.leads and len(facts.leads) == table.leads:
         table = replace(table, names=(*facts.leads, *table.names[table.leads :]))
+    if not table.names and table.leads is None and table.width == len(facts.values) + 1 > 2:
+        table = replace(table, names=(facts.spectral_unit or "x", *facts.values))
     return spelled_out(table), facts
 
 
