@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,8 +56,11 @@ def _names(heads: Sequence[Sequence[str]]) -> list[str]:
     return [f"table {number}" for number in range(1, len(heads) + 1)]
 
 
+Prepared = TypeVar("Prepared")
+
+
 def together(
-    path: Path, blocks: Mapping[str, str], read_one: Callable[[str], RawArray]
+    path: Path, blocks: Mapping[str, Prepared], read_one: Callable[[Prepared], RawArray]
 ) -> tuple[RawArray | None, dict[str, tuple[int, ...]]]:
     """Return the spectra of all tables as one set, if they lie at the same positions, and the shapes of the tables.
 
@@ -65,9 +68,9 @@ def together(
     """
     read: dict[str, RawArray] = {}
     notes: list[str] = []
-    for name, text in blocks.items():
+    for name, prepared in blocks.items():
         with noting() as own, suppress(ValueError):  # of a table of something else, such as a list of peaks
-            read[name] = read_one(text)
+            read[name] = read_one(prepared)
         notes = notes or own
     shapes = {name: tuple(one.data.shape) for name, one in read.items()}
     names, found = list(read), list(read.values())

@@ -53,6 +53,7 @@ class Table:
     notes : what of the file is not read, in words
     across : the title of the positions in the first line, where the first cell names both directions
     runs : first and last line (exclusive) of all tables of this width in the text, where there are several
+    syntax : what separates the cells
     """
 
     numbers: FloatTable
@@ -65,6 +66,7 @@ class Table:
     notes: tuple[str, ...] = ()
     across: str = ""
     runs: tuple[tuple[int, int], ...] = ()
+    syntax: Syntax | None = None
 
     @property
     def width(self) -> int:
@@ -72,10 +74,10 @@ class Table:
         return int(self.numbers.shape[1])
 
 
-def table_of(content: str) -> Table:
-    """Return the largest table in a text."""
+def table_of(content: str, syntax: Syntax | None = None) -> Table:
+    """Return the largest table in a text, whose cells are separated as `syntax` says, if it is known."""
     lines = lines_of(content)
-    syntax = syntax_of(lines)
+    syntax = syntax or syntax_of(lines)
     single = syntax is None
     syntax = syntax or SYNTAXES[0]
     start, stop, runs, notes = _block(lines, syntax, single=single)
@@ -85,8 +87,8 @@ def table_of(content: str) -> Table:
     if grouped != syntax:
         syntax = grouped
         notes.append("the commas in its numbers are taken to set thousands apart")
-    above = tuple(line for line in lines[:start] if line.strip(f' \t"{syntax.delimiter or ""}'))
-    below = tuple(line for line in lines[stop:] if line.strip())
+    others = [number for first, last in runs if (first, last) != (start, stop) for number in range(first, last)]
+    above, below = _around(lines, start, stop, set(others), f' \t"{syntax.delimiter or ""}')
     written = len(syntax.cells(lines[rows[-1]])) if rows else 0
     first, numbers, words = _parsed([lines[number] for number in rows], syntax, notes)
     first, numbers, words, above = _without_gaps(first, numbers, words, above, syntax)
@@ -101,7 +103,13 @@ def table_of(content: str) -> Table:
     units: tuple[str, ...] = ()
     if not names and leads is None:
         names, units = titles_above(above, syntax, numbers.shape[1], written)
-    return Table(numbers, words, names, units, leads, above, below, tuple(notes), runs=runs)
+    return Table(numbers, words, names, units, leads, above, below, tuple(notes), runs=runs, syntax=syntax)
+
+
+def _around(lines: Sequence[str], start: int, stop: int, others: set[int], blank: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the lines of words above and below a table, without those of other tables."""
+    above = tuple(line for number, line in enumerate(lines[:start]) if number not in others and line.strip(blank))
+    return above, tuple(line for number, line in enumerate(lines[stop:], stop) if number not in others and line.strip())
 
 
 def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, int, tuple[tuple[int, int], ...], list[str]]:

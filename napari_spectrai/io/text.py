@@ -22,6 +22,7 @@ from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.own_text import OURS, own, own_numbers, write
 from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
+from napari_spectrai.io.table_syntax import Syntax
 from napari_spectrai.io.tables import Table, table_of
 from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.io.untitled_layouts import some_of
@@ -44,7 +45,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     if not table.runs:
         return {WHOLE: table.numbers.shape}
     with noting():
-        all_of_them, shapes = together(path, blocks_of(text_of(path), table.runs), partial(_of_text, path))
+        all_of_them, shapes = together(path, _tables(text_of(path), table), partial(_of_prepared, path, None))
     return shapes if all_of_them is None else {WHOLE: tuple(all_of_them.data.shape), **shapes}
 
 
@@ -89,13 +90,13 @@ def _of_several(
 ) -> RawArray:
     """Read the tables of a text together where they have the same positions, else the requested or the largest one."""
     runs = whole[0].runs
-    blocks = blocks_of(content, runs)
-    one_of = partial(_of_text, path, columns=columns)
+    blocks = _tables(content, whole[0])
+    one_of = partial(_of_prepared, path, columns)
     if dataset in blocks:
         return replace(one_of(blocks[dataset]), dataset=dataset)
     if dataset not in (None, WHOLE):
         raise ValueError(f"there is no table {dataset!r} in it; {listed(blocks, dataset)}")
-    if (one := joined([_prepared(text)[0] for text in blocks.values()])) is not None:
+    if (one := joined([table for table, _ in blocks.values()])) is not None:
         return replace(of_table(path, one, whole[1], columns), dataset=WHOLE)
     found, _ = together(path, blocks, one_of)
     if found is not None:
@@ -106,8 +107,13 @@ def _of_several(
     return replace(of_table(path, *whole, columns), dataset=largest)
 
 
-def _of_text(path: Path, content: str, columns: Mapping[str | int, str] | None = None) -> RawArray:
-    return of_table(path, *_prepared(content), columns)
+def _tables(content: str, first: Table) -> dict[str, tuple[Table, Facts]]:
+    """Return all tables of a text by their names, with what the lines around each say."""
+    return {name: _prepared(text, first.syntax) for name, text in blocks_of(content, first.runs).items()}
+
+
+def _of_prepared(path: Path, columns: Mapping[str | int, str] | None, prepared: tuple[Table, Facts]) -> RawArray:
+    return of_table(path, *prepared, columns)
 
 
 def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int, str] | None = None) -> RawArray:
@@ -152,9 +158,9 @@ def _looked_at(path: Path) -> npt.NDArray[np.float64] | tuple[Table, Facts]:
     return found
 
 
-def _prepared(content: str) -> tuple[Table, Facts]:
+def _prepared(content: str, syntax: Syntax | None = None) -> tuple[Table, Facts]:
     """Return the table and what the lines around it say; titles of LabSpec's coordinates are among those lines."""
-    table = table_of(content)
+    table = table_of(content, syntax)
     facts = facts_of([*(line for line in table.above if not _holds_titles(line, table)), *table.below])
     if table.leads and len(facts.leads) == table.leads:
         table = replace(table, names=(*facts.leads, *table.names[table.leads :]))
