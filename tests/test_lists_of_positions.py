@@ -108,3 +108,34 @@ def test_emd_names_its_dimensions(order, suffix, tmp_path):
     np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
     np.testing.assert_allclose(cube.axis.values, WAVE)
     assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("eV", (0.5, 0.25), "um")
+
+
+def _stored(path, **arrays):
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+    elif path.suffix == ".mat":
+        savemat(path, arrays)
+    elif path.suffix == ".zarr":
+        group = zarr.create_group(path, zarr_format=2)
+        for name, values in arrays.items():
+            group.create_array(name, data=values)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                file[name] = values
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".zarr", ".h5"])
+@pytest.mark.parametrize("lists", [np.array([400.0, 700.0]), np.tile(WAVE, (9, 1))], ids=["range", "per column"])
+def test_wavelengths_that_fit_no_dimension_are_mentioned(lists, suffix, tmp_path):
+    with pytest.warns(
+        SpectralWarning, match=r"it holds 'wavelength' \(.*\), which is no list of its bands' positions; the bands are numbered"
+    ):
+        cube = read(_stored(tmp_path / f"a{suffix}", cube=CUBE, wavelength=lists))
+    assert cube.axis.unit == ""
+
+
+def test_positions_of_an_archive_may_be_texts(tmp_path):
+    cube = read(_stored(tmp_path / "a.npz", cube=CUBE, wavelengths=np.array([f"{value} nm" for value in WAVE])))
+    np.testing.assert_allclose(cube.axis.values, WAVE)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.container import choose, find_axis, kind_of, of_two_columns, plainly_last
+from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_two_columns, plainly_last, say_unfitting
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 from napari_spectrai.io.unfolded import folded, sides_of
 
@@ -136,6 +136,10 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
             return from_header(data, json.loads(str(archive["header"])), dataset=name)
         thin = {n for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) == max(shape, default=0)}
         lists = {n: member(archive, n) for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
+        for n, (shape, dtype) in members.items():
+            if dtype.kind in "US" and n != name and is_axis(n) and math.prod(shape) in data.shape:
+                spelled = numbers_in(archive[n])
+                lists |= {} if spelled is None else {n: spelled}
         words = {n: str(np.ravel(archive[n])[0]) for n, (shape, dtype) in members.items() if dtype.kind == "U" and math.prod(shape) == 1}
         numbers = {n: member(archive, n) for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) <= 2}
     sides = sides_of(numbers, data.shape)
@@ -146,6 +150,8 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
         return replace(folded(path, data, sides, axis), dataset=name)
     if axis is None and (pair := of_two_columns(path, data)) is not None:
         return replace(pair, dataset=name)
+    if axis is None:
+        say_unfitting(path, {n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiu"}, data.shape, name)
     size, unit = _spacing(lists, data.shape)
     sure = place is not None or plainly_last(data)
     return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)

@@ -236,6 +236,15 @@ def find_axis(
     return of_values(path, flat, unit, short), len(shape) - 1 - shape[::-1].index(flat.size)
 
 
+def say_unfitting(path: Path, arrays: Mapping[str, tuple[int, ...]], shape: tuple[int, ...], main: str = "") -> None:
+    """Mention lists of wavelengths or wavenumbers that are not as long as any dimension of a cube without positions."""
+    for name, lengths in arrays.items():
+        unfit = math.prod(lengths) > 1 and math.prod(lengths) not in shape and quantity_of(short_name(name)) in ("wavelength", "wavenumber")
+        if unfit and name != main and is_axis(name) and not is_answered("axis"):
+            words = "×".join(map(str, lengths))
+            warn(path, f"it holds {name!r} ({words}), which is no list of its bands' positions; the bands are numbered; {give('axis')}")
+
+
 def _mention(path: Path, arrays: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     """Mention the list that is as long as the last dimension alone, and is called x or lacks numbers."""
     for name, values in arrays.items():

@@ -16,7 +16,7 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import hdf5_tables
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last
+from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last, say_unfitting
 from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
@@ -108,8 +108,6 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         more = _said(main, name)
         signal = next((one for one in found if one.name == name), None)
         data = _scaled(of_packing(lazily(path, name, main), main.attrs), main, signal)
-        factor, offset = prisma_scale(name, file.attrs)
-        data = unpacked(data, factor=factor, offset=offset)
         axes = axes_along(main, arrays) if signal is None else signal.axes
         aliases = [""] * main.ndim if signal is None else signal.named
         known = zip(axes, main.dims, aliases, strict=True)
@@ -144,6 +142,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             more["metadata"] = {"bad_bands": np.flatnonzero(axis.values == 0).tolist()} | more["metadata"]
         lost = _lost(path, file, name, signal) if signal is not None and place is None else None
         place = place if lost is None else lost
+        if axis is None and lost is None:
+            say_unfitting(path, {key: item.shape for key, item in arrays.items()}, main.shape, name)
         where = placement(axes, main.ndim - 1 if place is None else place, units, lines, main.shape)
         more["metadata"] = dict(where.metadata) | more["metadata"]
         if (size := main.attrs.get("pixel_size")) is not None:
@@ -211,9 +211,11 @@ def _numbers(main: h5py.Dataset) -> dict[str, Any]:
 
 
 def _scaled(data: Any, main: h5py.Dataset, signal: Signal | None) -> Any:
-    """Return the values of a signal in the scale that its NXdata group states."""
+    """Return the values of a signal in the scale that its NXdata group states, or those of PRISMA in that of its attributes."""
     factor, offset = scaling(main, signal=True) if signal is not None else (1.0, 0.0)
-    return unpacked(data, factor=factor, offset=offset * factor)
+    data = unpacked(data, factor=factor, offset=offset * factor)
+    factor, offset = prisma_scale(main.name.lstrip("/"), main.file.attrs)
+    return unpacked(data, factor=factor, offset=offset)
 
 
 def attribute_lists(main: h5py.Dataset) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from scipy.io import loadmat, savemat, whosmat
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_two_columns, plainly_last
+from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_two_columns, plainly_last, say_unfitting
 from napari_spectrai.io.found import MOST_BANDS, RawArray, affordable
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.matlab_elements import gathered, is_element, units_in
@@ -61,7 +61,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             else:
                 near = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2} | elements
                 data = hdf5.lazily(path, arrays[name].name, arrays[name]).T
-            return replace(_found(path, data, _others(near, name, data.shape), units, main=name), dataset=name)
+            found = _found(path, data, _others(near, name, data.shape), units, main=name)
+            if found.axis is None:
+                say_unfitting(path, {n: a.shape for n, a in arrays.items()}, data.shape, name)
+            return replace(found, dataset=name)
     check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     inner, said = _structs(path, shapes)
@@ -86,6 +89,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     units = units_in(said) | ({"spectral_axis": str(unit[0])} if unit.size else {})
     data = contents[name].astype(bool) if kind == "logical" else contents[name]
     found = _found(path, data, numeric, units, main=name)
+    if found.axis is None:
+        say_unfitting(path, plain | {n: np.shape(values) for n, values in inner.items()}, shape, name)
     words = {key: str(np.ravel(contents[key])[0]) for key in _WORDS if np.size(contents.get(key, ()))}
     return replace(
         found,

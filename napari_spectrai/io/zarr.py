@@ -14,7 +14,7 @@ from zarr.codecs import ZstdCodec
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in
+from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, say_unfitting
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
@@ -68,6 +68,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         path, values, dimensions, known, units, words, name=name,
     )  # fmt: skip
     found = replace(found, name=str(attributes.get("name") or ""), dataset=name)
+    if found.axis is None:
+        say_unfitting(path, {key: item.shape for key, item in arrays.items()}, tuple(data.shape), name)
     size = attributes.get("pixel_size")
     if isinstance(size, list) and len(size) == 2 and all(isinstance(side, (int, float)) and side > 0 for side in size):
         found = replace(found, pixel_size=(float(size[0]), float(size[1])), pixel_unit=str(attributes.get("pixel_unit", "pixel")))
