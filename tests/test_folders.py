@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from napari_spectrai import Cube, Labels, SpectralAxis, read, write
 from napari_spectrai.cli import app
+from napari_spectrai.cli.common import log_failures
 from napari_spectrai.io.folders import is_folder_of_files, spectral_files, stem
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.evaluation.files import matched
+from napari_spectrai.runs import Failed, RunFolder
 from napari_spectrai.runs.result_table import of_cube, of_labels, of_maps, read_rows, write_rows
 
 AXIS = SpectralAxis(np.linspace(600, 1800, 20), "1/cm")
@@ -169,6 +172,7 @@ def test_results_of_a_folder_are_scored_against_truths_of_the_same_names(folder,
         write(cube, truths / f"{name}.zarr")
         write(Cube(cube.numpy() + np.float32(error), AXIS), results / f"{name}.npz")
     write(read(truths / "a.zarr"), truths / "c.zarr")  # has no result
+    write(read(truths / "a.zarr"), results / "alone.zarr")  # has no truth
     said = CliRunner().invoke(app, ["evaluate", str(results), str(truths), "--source", str(folder)])
     assert said.exit_code == 1, said.output  # c
     assert "2 of 3 files" in said.output, said.output
@@ -179,6 +183,21 @@ def test_results_of_a_folder_are_scored_against_truths_of_the_same_names(folder,
     assert (rows[2]["MSE"], rows[2]["scored"]) == ("", "")
     assert "no result named c" in rows[2]["remarks"]
     assert "MSE: 2.125 (mean)" in said.output
+    assert said.output.count("alone.zarr") == 1
+    assert "not scored, since truths has no truth of their names: alone.zarr" in said.output
     again = ["evaluate", str(results), str(truths), "--csv", str(tmp_path / "all.csv")]
     assert CliRunner().invoke(app, [*again, "--html", str(tmp_path / "page.html")]).exit_code == 2
     assert CliRunner().invoke(app, ["evaluate", str(results), str(truths / "a.zarr")]).exit_code == 2
+    same = CliRunner().invoke(app, ["evaluate", str(results), str(results / ".." / "results"), "--csv", str(tmp_path / "same.csv")])
+    assert (same.exit_code, "give two folders" in same.output) == (1, True), same.output
+    assert not (tmp_path / "same.csv").exists()
+
+
+def test_who_follows_a_job_learns_that_a_file_is_missing(tmp_path):
+    followed = RunFolder(tmp_path)
+    with pytest.raises(typer.Exit) as ended, log_failures(followed):
+        read(tmp_path / "gone.npz")
+    assert ended.value.exit_code == 2
+    event = followed.last_event()
+    assert isinstance(event, Failed)
+    assert "gone.npz" in event.message

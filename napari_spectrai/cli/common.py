@@ -89,13 +89,13 @@ def log_failures(folder: RunFolder | None) -> Iterator[None]:
     """Also record failures in a run's journal."""
     try:
         yield
-    except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
-        say_error(error)
-        raise typer.Exit(WRONG_USE) from error
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if folder is not None:
             folder.append(Failed(str(error)))
-        raise
+        if not isinstance(error, FileNotFoundError):
+            raise
+        say_error(error)  # a name that leads nowhere is the same mistake in every command
+        raise typer.Exit(WRONG_USE) from error
 
 
 def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:

@@ -19,6 +19,7 @@ from napari_spectrai.cli.common import (
     is_table,
     log_failures,
     refuse_existing,
+    say_notes,
     say_rows,
 )
 from napari_spectrai.experiment.tasks import tasks
@@ -52,16 +53,19 @@ def evaluate_folder(
         table = results / SCORES if csv is None else csv
         refuse_existing(table, overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
-        from napari_spectrai.learn.evaluation.files import evaluating_files, means_of
+        from napari_spectrai.learn.evaluation.files import evaluating_files, means_of, without_truth
 
         rows = followed(evaluating_files(results, truths, task, source=source, options=options, reading=reading), folder, "evaluating")
         if rows is not None:
             write_rows(rows, table)
+            left = without_truth(results, truths)
+            notes = [f"not scored, since {truths.name} has no truth of their names: {', '.join(left[:20])}"] if left else []
             echo("\n".join(f"{name}: {value:.5g} (mean)" for name, value in means_of(rows).items()))
             if folder is not None:
                 folder.append(Saved("result", str(table)))
-                folder.append(Finished("done"))
+                folder.append(Finished("done", notes=notes))
     if rows is None:
         raise typer.Exit(STOPPED)
     if folder is None:  # who follows reads the rows
+        say_notes(notes)
         say_rows(rows, table)

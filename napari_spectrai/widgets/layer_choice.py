@@ -18,6 +18,8 @@ PREPARED = "prepared"
 """Metadata key of layers made from others by preparation steps."""
 _TRUTH = re.compile(r"(?i)(^|[^a-z])(truth|gt|ground[ _-]?truth)([^a-z]|$)")
 _LABELS = re.compile(r"(?i)(^|[^a-z])(truth|gt|annotations?|strokes|classes)([^a-z]|$)")
+_MARKS = {"ground", "truth", "gt", "annotation", "annotations", "strokes", "classes", "of", "for", "the"}
+"""Words in the names of truths that do not say whose they are."""
 _RESULT = re.compile(
     r"(?i) · (denoised|calibrated|predicted|classes|probabilities|uncertainty|(probability|uncertainty) of .+|\d+ × enlarged) by"
     r"| · (prepared|resampled|cropped|denoised|calibrated|predicted|uncertainty|applicability|\d+ × enlarged)( \(part\))?( \[\d+\])?$"
@@ -70,6 +72,30 @@ class LayerChoice(ComboBox):
             self.changed.emit(None)
         elif before is not None:
             self._last_name = str(before.name)
+
+
+def own_truth(truths: Sequence[Layer], layer: Layer, others: Sequence[Layer]) -> Layer | None:
+    """Return the truth of a layer, by name; without a name that says so, the only truth that belongs to no other layer; else None.
+
+    ``cells truth`` is that of ``cells`` and of ``cells · denoised``, not that of ``leaves``.
+
+    Parameters
+    ----------
+    truths : layers marked as truths, of the layer's size
+    others : other layers that truths may belong to
+    """
+    rest = {truth: _words(truth.name) - _MARKS for truth in truths}
+    mine = [truth for truth in truths if rest[truth] <= _words(layer.name)]
+    if mine:
+        most = max(len(rest[truth]) for truth in mine)
+        found = [truth for truth in mine if len(rest[truth]) == most]
+    else:
+        found = [truth for truth in truths if not any(rest[truth] <= _words(other.name) for other in others)]
+    return found[0] if len(found) == 1 else None
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", str(name).lower()))
 
 
 def is_made(layer: Layer) -> bool:

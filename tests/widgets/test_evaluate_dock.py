@@ -508,15 +508,24 @@ def test_a_folder_of_results_is_scored_against_a_folder_of_truths(viewer, evalua
     fold = next(one for one in evaluate if isinstance(one, FoldBox))
     qtbot.mouseClick(fold.heading.native, Qt.MouseButton.LeftButton)
     assert not folders.queue.start.enabled
-    for field, name in ((folders.results, "results"), (folders.truths, "truths")):
+    for field, name, wrong in (
+        (folders.results, "results", ""),
+        (folders.truths, "results", "Results and Truths are the same folder"),
+        (folders.truths, "nowhere", "is no folder"),
+        (folders.truths, "truths", ""),
+    ):
+        field.line_edit.value = ""
         qtbot.keyClicks(field.line_edit.native, str(tmp_path / name))
         qtbot.keyClick(field.line_edit.native, Qt.Key.Key_Tab)
-    until(lambda: folders.queue.start.enabled)
+        assert wrong in folders._wrong.value
+        assert bool(wrong) == bool(folders._wrong.value)
+        assert folders.queue.start.enabled == (name == "truths")
     qtbot.mouseClick(folders.queue.start.native, Qt.MouseButton.LeftButton)
     until(lambda: not folders.queue.busy)
     assert folders.queue.status.value.startswith("done: 2 of 3 files scored"), folders.queue.problem.value
     assert [row["MSE"] for row in folders.rows] == [pytest.approx(0.25, rel=1e-4), pytest.approx(4, rel=1e-4), None]
     assert "no result named map 2" in folders.rows[2]["remarks"]
+    assert folders._unscored.value.startswith("map 2.npz: ")
     table = folders.table.table
     assert table.item(3, 0).text() == MEAN
     assert folders.save(tmp_path / "scores").read_text().startswith("file,result,scored,MSE")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.layers import Labels
 
 import napari_spectrai as spectrai
 from napari_spectrai import Cube, SpectralAxis
 from napari_spectrai.widgets.dock import opened
-from napari_spectrai.widgets.layer_choice import is_made, is_named_truth
+from napari_spectrai.widgets.layer_choice import is_made, is_named_truth, own_truth
 from napari_spectrai.widgets.layers import add_cube, as_cube, spectral_layers, undecided
 
 AXIS = SpectralAxis(np.linspace(400, 700, 6), "nm")
@@ -273,3 +274,25 @@ def test_results_are_aligned_with_their_truth_on_a_button(viewer, until):
     evaluate.results, evaluate.truth = [result], truth
     assert "lies 0.2 pixels lower" in evaluate.choices.problem.value
     assert not evaluate.choices.align_button.visible
+
+
+@pytest.mark.parametrize(
+    ("layer", "truths", "others", "found"),
+    [
+        ("a", ["a truth", "b truth"], ["b"], "a truth"),
+        ("b", ["a truth", "b truth"], ["a"], "b truth"),
+        ("b · denoised", ["truth of a", "truth of b"], ["a"], "truth of b"),
+        ("my_map_2", ["my_map_gt", "my_map_2_gt"], ["my_map"], "my_map_2_gt"),
+        ("my_map", ["my_map_gt", "my_map_2_gt"], ["my_map_2"], "my_map_gt"),
+        ("noisy", ["clean truth"], [], "clean truth"),
+        ("noisy", ["ground truth"], ["other"], "ground truth"),
+        ("a", ["b truth"], ["b"], None),
+        ("c", ["a truth", "b truth"], ["a", "b"], None),
+        ("a", ["first truth", "second truth"], [], None),
+        ("a", [], ["b"], None),
+    ],
+)
+def test_a_truth_is_that_of_the_layer_of_its_name(layer, truths, others, found):
+    source, *rest = (Labels(np.zeros((2, 2), int), name=name) for name in [layer, *truths, *others])
+    chosen = own_truth(rest[: len(truths)], source, rest[len(truths) :])
+    assert (chosen and chosen.name) == found

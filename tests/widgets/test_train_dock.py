@@ -69,9 +69,7 @@ def test_several_layers_train_together(open_image, image_pairs, until):
     truth = add_cube(viewer, clean.with_data(clean.data + 0.1), name="other truth")
     pair = train.data.add()
     assert pair.input.value is more
-    assert "2 inputs but 1 truths" in train.ready.problem.value
-    assert not train._start.enabled
-    pair.truth.value = truth
+    assert pair.truth.value is truth
     train.experiment = train.experiment.override("split.validation=0.5")
     until(lambda: train._start.enabled and "2 cubes, 960 spectra" in train.ready.summary.value)
     folder = trained(train, until, *SHORT[:3], "split.validation=0.5", "training.device=cpu")
@@ -80,6 +78,57 @@ def test_several_layers_train_together(open_image, image_pairs, until):
     assert len(train.data.held()[0]) == 1
     viewer.layers.remove(more)
     assert train._start.enabled
+
+
+def test_what_is_missing_in_one_of_several_pairs_is_said_with_its_name(open_image, image_pairs):
+    viewer, image, truth = open_image
+    train = spectrai.widgets.train(viewer)
+    assert not train.data.first.remove_button.visible
+    more = add_cube(viewer, image_pairs[0].with_data(image_pairs[0].data + 0.1), name="other")
+    train.data.add()
+    assert "Choose the truth of 'other', or remove the pair." in train.ready.problem.value
+    train.data.pairs[1].truth.value = truth
+    assert not train.ready.problem.value
+    viewer.layers.remove(more)
+    assert "'other' was removed; choose a layer, or remove the pair." in train.ready.problem.value
+    assert not train._start.enabled
+    train.data.pairs[1].remove_button.native.click()
+    assert not train.ready.problem.value
+    pair = train.data.add()
+    pair.input.value = image
+    train.data.first.remove_button.native.click()
+    assert (train.data.first, train.data.source_layers) == (pair, [image])
+
+
+@pytest.mark.parametrize("other_layers", [False, True])
+def test_an_experiment_is_opened_with_its_settings_and_files(viewer, image_pairs, until, tmp_path, other_layers):
+    """Not with the defaults for its data, whatever task the form shows before, and whatever layers there are."""
+    files = [write(cube, tmp_path / f"{name}.zarr") for name, cube in zip(("input", "truth"), image_pairs, strict=True)]
+    settings = ("network=unet", "network.width=24", "training.epochs=7", "preparation=[]", "split.validation=0.4")
+    document = Experiment().override(*settings, f"data.input=[{files[0]}]", f"data.truth=[{files[1]}]")
+    document.save(tmp_path / "mine.yml")
+    if other_layers:
+        add_cube(viewer, image_pairs[0].with_data(image_pairs[0].data[:7]), name="other")
+    train = spectrai.widgets.train(viewer)
+    train.form.task.value = "segmentation"
+    train.documents.open(tmp_path / "mine.yml")
+    until(lambda: train._start.enabled)
+    assert train.experiment.model_copy(update={"name": ""}) == document
+    train.data.source.value = "Layers"
+    add_cube(viewer, image_pairs[0], name="more")
+    assert train.experiment.network == document.network
+    train.form.task.value = "calibration"  # which has defaults of its own
+    assert train.experiment.network != document.network
+
+
+def test_files_that_are_no_experiments_are_refused_in_words(viewer, tmp_path):
+    train = spectrai.widgets.train(viewer)
+    (tmp_path / "wrong.yml").write_text("task: {kind: dancing}\ntraining: {epochs: -3}\n")
+    notification_manager.records.clear()
+    train.documents.open(tmp_path / "wrong.yml")
+    (note,) = notification_manager.records
+    assert "there is no task 'dancing'" in note.message
+    assert "training.epochs: -3" in note.message
 
 
 @pytest.mark.filterwarnings("ignore::napari_spectrai.SpectralWarning")
@@ -222,15 +271,15 @@ def test_a_training_is_exported_for_another_computer(open_pairs, until, tmp_path
     viewer, noisy, _ = open_pairs
     train = spectrai.widgets.train(viewer)
     train.experiment = train.experiment.override(*SHORT)
-    train.keeping.save(tmp_path / "mine.yml")
+    train.documents.save(tmp_path / "mine.yml")
     until(lambda: "saved" in train.view.status)
     kept = Experiment.load(tmp_path / "mine.yml")
     assert kept.network.width == 16
     np.testing.assert_array_equal(spectrai.read(kept.data.input[0]).numpy(), spectrai.as_cube(noisy).numpy())
-    train.keeping.copy_command()
+    train.documents.copy_command()
     until(lambda: "command was copied to the clipboard" in train.view.status)
     assert QApplication.clipboard().text().startswith("napari-spectrai train ")
-    train.keeping.copy_script()
+    train.documents.copy_script()
     until(lambda: "script was copied to the clipboard" in train.view.status)
     compile(QApplication.clipboard().text(), "script", "exec")
 

@@ -1,5 +1,7 @@
 """Docks are made in several turns of the event loop, and are whole for whoever reads them."""
 
+import threading
+
 import pytest
 from qtpy.QtCore import QObject, QTimer
 
@@ -120,3 +122,31 @@ def test_an_answer_that_raises_does_not_keep_back_the_others(qapp, qtbot):
     with qtbot.capture_exceptions() as raised:
         qtbot.waitUntil(lambda: len(seen) == 2 and bool(raised), timeout=60_000)
     assert len(raised) == 1
+
+
+def test_failures_of_earlier_questions_are_not_reported(qtbot):
+    """An answer to the latest question is not lost to them, whichever is given first."""
+    parent = QObject()
+    asker, free = LatestOnly(parent), threading.Event()
+    answered, failed = [], []
+    asker.answered.connect(answered.append)
+    asker.failed.connect(lambda error: failed.append(str(error)))
+
+    def fail() -> None:
+        free.wait()
+        raise ValueError("earlier")
+
+    asker.ask(fail)
+    qtbot.waitUntil(lambda: asker._question is None)
+    asker.ask(lambda: "later")
+    free.set()
+    qtbot.waitUntil(lambda: answered == ["later"])
+    free.clear()
+    asker.ask(fail)
+    qtbot.waitUntil(lambda: asker._question is None)
+    asker.forget()
+    free.set()
+    qtbot.waitUntil(lambda: not asker.busy)
+    asker.ask(fail)
+    qtbot.waitUntil(lambda: failed == ["earlier"])
+    asker.leave()

@@ -47,6 +47,14 @@ def matched(results: Mapping[str, Path], truths: Iterable[str]) -> dict[str, lis
     return found
 
 
+def without_truth(results: Path, truths: Path) -> list[str]:
+    """Return the names of the results in a folder that no file in another is the truth of."""
+    made = by_name(results)
+    scored = {path for paths in matched(made, by_name(truths)).values() for path in paths}
+    beside = tuple(f"-{ending}" for ending in _BESIDES)
+    return [path.name for name, path in made.items() if path not in scored and not name.endswith(beside)]
+
+
 def evaluating_files(
     results: Path, truths: Path, task: str, *, source: Path | None = None, options: EvaluateOptions | None = None,
     reading: Callable[[Path], Any],
@@ -71,12 +79,15 @@ def evaluating_files(
     Raises
     ------
     ValueError
-        If there are no truths, or two files of a folder have the same name.
+        If there are no truths, two files of a folder have the same name, or the truths are also given as results or sources.
 
     Notes
     -----
     A file that cannot be scored gets a row that says why, and the others are scored.
     """
+    for role, folder in (("results", results), ("sources", source)):
+        if folder is not None and folder.resolve() == truths.resolve():
+            raise ValueError(f"{truths} is given as the folder of the truths and of the {role}; give two folders")
     known, made = by_name(truths), by_name(results)
     sources = {} if source is None else by_name(source)
     if not known:

@@ -22,7 +22,7 @@ from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.placement import Placement
 from napari_spectrai.plan.pairing import refusal
 from napari_spectrai.preparation.normalise import Normalise
-from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
+from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth, own_truth
 from napari_spectrai.widgets.layers import as_cube, label_layers, painted, spectral_layers, spectral_position, undecided
 
 MADE = EVALUATED
@@ -77,12 +77,14 @@ def truths(viewer: Viewer, results: Sequence[Layer]) -> list[Layer]:
 
 
 def likely_truth(viewer: Viewer, results: Sequence[Layer]) -> Layer | None:
-    """Return the layer of the result's size whose name marks it as the truth, or None: an equal size alone is no indication."""
+    """Return the layer of the result's size that is marked as its truth, or None: an equal size alone is no indication."""
     if not results:
         return None
     source = _source_of(viewer, results[0])
     named = [layer for layer in truths(viewer, results) if layer is not source and is_named_truth(layer)]
-    return next((layer for layer in named if spatial(layer) == spatial(results[0])), None)
+    alike = [layer for layer in named if spatial(layer) == spatial(results[0])]
+    others = [layer for layer in spectral_layers(viewer) if layer not in (*results, source) and not is_named_truth(layer)]
+    return own_truth(alike, source or results[0], others)
 
 
 def spatial(layer: Layer) -> tuple[int, ...]:

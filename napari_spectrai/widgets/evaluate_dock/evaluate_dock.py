@@ -51,7 +51,8 @@ class EvaluateDock(Dock):
         yield [self._applying, self.view]
         self.pin(self._applying.steering)
         self.folders = FolderEvaluation(self._viewer)
-        yield [FoldBox("Files: a folder of results against a folder of truths", [self.folders], key="folders")]
+        self._folders_fold = FoldBox("Files: a folder of results against a folder of truths", [self.folders], key="folders")
+        yield [self._folders_fold]
         self._later = QTimer(self.column)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._look_at_layers)
@@ -70,6 +71,7 @@ class EvaluateDock(Dock):
         self.choices.align_button.changed.connect(self.align)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._check)
+        self._folders_fold.heading.changed.connect(self._check)
 
     @property
     def occupied(self) -> bool:
@@ -187,7 +189,8 @@ class EvaluateDock(Dock):
         say(self._problem, "" if results or not anything else _NONE)
         wrong = self.choices.against()
         self._start.enabled = bool(results) and not wrong and not self._applying.busy
-        missing = _EMPTY if not anything else wrong if results else _NONE
+        empty = "" if self._folders_fold.is_open else _EMPTY  # folders are evaluated without layers
+        missing = empty if not anything else wrong if results else _NONE
         self.because("" if self._applying.busy else missing)
 
     def align(self) -> None:

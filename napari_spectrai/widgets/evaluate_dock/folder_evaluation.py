@@ -14,7 +14,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import ending
 from napari_spectrai.runs import prepare_folder_evaluation
 from napari_spectrai.runs.result_table import SCORES, Row, columns_of, read_rows, write_rows
-from napari_spectrai.widgets.dock import message, rows, text
+from napari_spectrai.widgets.dock import message, rows, say, text
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
 from napari_spectrai.widgets.row_table import RowTable
 from napari_spectrai.widgets.saved_table import ask_and_save
@@ -25,6 +25,8 @@ _ABOUT = (
 )
 MEAN = "mean of the files"
 _TEXT = ("file", "result", "scored", "remarks")
+_MOST_REASONS = 3
+"""Files of which it is said below the status why they are not scored; the table says it of all."""
 
 
 class FolderEvaluation(Container[Any]):
@@ -43,13 +45,13 @@ class FolderEvaluation(Container[Any]):
         self.queue.cancel.tooltip = "stop; no table is kept"
         self.table = RowTable("scores of the files")
         self._save = PushButton(text="Table as CSV…", name="save_scores", tooltip="save the scores of the files as CSV")
-        self._problem = message()
+        self._problem, self._wrong, self._unscored = message(), message(), message()
         fields = rows(self.results, self.truths, self.source, self.task)
-        parts = [text(value=_ABOUT), fields, self.queue, self._problem, self.table, self._save]
+        parts = [text(value=_ABOUT), fields, self._wrong, self.queue, self._unscored, self._problem, self.table, self._save]
         super().__init__(widgets=parts, labels=False, name="folder_evaluation")
         self.margins = (0, 0, 0, 0)
         self.table.visible = self._save.visible = False
-        for field in (self.results, self.truths):
+        for field in (self.results, self.truths, self.source):
             field.changed.connect(self._check)
         self.queue.start.changed.connect(self.start)
         self.queue.ended.connect(self._check)
@@ -57,13 +59,22 @@ class FolderEvaluation(Container[Any]):
         self._check()
 
     def _check(self, _: Any = None) -> None:
-        self.queue.start.enabled = bool(_path(self.results) and _path(self.truths)) and not self.queue.busy
+        given = {field.label: _path(field) for field in (self.results, self.truths, self.source)}
+        wrong = [f"{label}: {path} is no folder." for label, path in given.items() if path is not None and not path.is_dir()]
+        truths = given.pop("Truths")
+        if truths is not None and not wrong:
+            same = [label for label, path in given.items() if path is not None and path.resolve() == truths.resolve()]
+            wrong += [f"{label} and Truths are the same folder; choose two." for label in same]
+        say(self._wrong, "\n".join(wrong))
+        self.queue.start.enabled = None not in (truths, given["Results"]) and not wrong and not self.queue.busy
 
     def start(self) -> None:
         """Score the files in a separate process."""
         results, truths, source, task = _path(self.results), _path(self.truths), _path(self.source), str(self.task.value)
         if results is None or truths is None or not self.queue.start.enabled:
             return
+        self.rows, self.table.visible, self._save.visible = [], False, False  # a table stands for the folders above it
+        say(self._unscored, "")
         work = JobSpec(
             "",
             lambda: prepare_folder_evaluation(results, truths, task, source=source),
@@ -80,8 +91,11 @@ class FolderEvaluation(Container[Any]):
         lines = [{name: row.get(name) for name in columns} for row in found]
         self.table.show_rows([*lines, {"file": MEAN, **mean}] if len(found) > 1 else lines)
         self.table.visible = self._save.visible = True
-        scored = sum(row.get("scored") is not None for row in found)
-        return f"{scored} of {len(found)} files scored" + ("" if scored == len(found) else "; the last column says why the others are not")
+        unscored = [row for row in found if row.get("scored") is None]
+        more = len(unscored) - _MOST_REASONS
+        why = [f"{row['file']}: {str(row.get('remarks')).removeprefix('failed: ')}" for row in unscored[:_MOST_REASONS]]
+        say(self._unscored, "\n".join([*why, *([f"and {more} more, in the last column of the table"] if more > 0 else [])]))
+        return f"{len(found) - len(unscored)} of {len(found)} files scored"
 
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV."""

@@ -15,7 +15,7 @@ from napari_spectrai.widgets.layer_choice import LayerChoice
 class PairRow(Container[Any]):
     """One input layer, and the layer with its targets."""
 
-    def __init__(self, viewer: Viewer, inputs: Callable[[], list[Any]], truths: Callable[[], list[Any]], *, first: bool) -> None:
+    def __init__(self, viewer: Viewer, inputs: Callable[[], list[Any]], truths: Callable[[], list[Any]]) -> None:
         self.input = LayerChoice(viewer, inputs, label="Input", name="input", tooltip="the layer to train on")
         self.truth = LayerChoice(
             viewer, truths, label="Truth", name="truth", tooltip="the layer with the target spectra, or with the classes"
@@ -24,7 +24,7 @@ class PairRow(Container[Any]):
             text="Align by position", name="align", visible=False,
             tooltip="train on the pixels that correspond, as described above; the layers stay unchanged",
         )  # fmt: skip
-        self.remove_button = PushButton(text="Remove this pair", name="remove", visible=not first, tooltip="train on the other layers only")
+        self.remove_button = PushButton(text="Remove this pair", name="remove", visible=False, tooltip="train on the other layers only")
         super().__init__(widgets=[rows(self.input, self.truth), self.align_button, self.remove_button], labels=False)
         self.margins = (0, 0, 0, 0)
         self.truths: dict[str, Any] = {}

@@ -161,7 +161,7 @@ class TrainingChecks:
             experiment = self.continuing.look(experiment, self._data.source_layers, cubes, truths)
             if misplaced:
                 found = misplaced
-            elif cubes and (truths or not self._data.takes_truth):
+            elif cubes and (truths or not self._data.takes_truth) and not self._data.gaps:
                 found = problems_with(experiment, cubes, truths)
         found += self._missing(cubes, truths)
         self._found, self._against, self.examined = found, "", None
@@ -195,6 +195,8 @@ class TrainingChecks:
             refused = " ".join(filter(None, map(left_out, self._viewer.layers)))
             there = CHOOSE if spectral_layers(self._viewer) else f"{refused} {EMPTY}".strip()
             return [Problem("input", "" if explained else gone.get("input", there) if data.from_layers else NO_FILES)]
+        if data.gaps:
+            return data.gaps
         if not truths and data.takes_truth:
             wanted = truth_choice.wanted(self._form.task.value, from_layers=data.from_layers)
             return [Problem("truth", f"{gone['truth']} {wanted}" if "truth" in gone else wanted)]

@@ -103,7 +103,7 @@ class TrainData(Container[Any]):
 
     def add(self) -> PairRow:
         """Add another pair of layers."""
-        pair = PairRow(self._viewer, self._inputs, self._truths, first=not self.pairs)
+        pair = PairRow(self._viewer, self._inputs, self._truths)
         self.pairs.append(pair)
         self._pairs_box.append(pair)
         taken = [other.input.value for other in self.pairs[:-1]]
@@ -111,7 +111,7 @@ class TrainData(Container[Any]):
             pair.input.value = next((layer for layer in self._known() if layer not in taken), None)
         else:
             pair.input.value = likely_source(self._known())
-            self._propose_truth(pair)
+        self._propose_truth(pair)
         pair.input.changed.connect(lambda _: self._on_input(pair))
         pair.truth.changed.connect(lambda _: self._on_choice())
         pair.align_button.changed.connect(lambda: self._agree(pair))
@@ -145,7 +145,11 @@ class TrainData(Container[Any]):
     def _propose_truth(self, pair: PairRow) -> None:
         """Choose a truth if a layer is named as one and none is chosen; everything else is left to a person."""
         if pair.truth.value is None and not pair.truth.gone:
-            pair.truth.value = truth_choice.likely(self._viewer, self.kind, pair.input.value)
+            pair.truth.value = self._likely_truth(pair)
+
+    def _likely_truth(self, pair: PairRow) -> Any:
+        taken = [other.truth.value for other in self.pairs if other is not pair]
+        return truth_choice.likely(self._viewer, self.kind, pair.input.value, taken)
 
     def _on_input(self, pair: PairRow) -> None:
         if pair.input.value is not None:
@@ -156,6 +160,7 @@ class TrainData(Container[Any]):
         self._has_chosen = self._has_chosen or self.first.input.value is not None
         for pair in self.pairs:
             pair.remember(self._viewer, self.kind)
+            pair.remove_button.visible = len(self.pairs) > 1
         layer = self.first.input.value
         known = None if layer is None else spectral_dimension(layer)
         with self.dimension.changed.blocked():
@@ -275,7 +280,7 @@ class TrainData(Container[Any]):
                     pair.truth.reset_choices()
                     known = pair.truths.get(kind)
                     again = known is not None and known in pair.truth.choices
-                    chosen = known if again else truth_choice.likely(self._viewer, kind, pair.input.value)
+                    chosen = known if again else self._likely_truth(pair)
                     pair.truth.choose(chosen)
                 pair.remember(self._viewer, kind)
         self._watch()
@@ -331,6 +336,22 @@ class TrainData(Container[Any]):
         """Messages about chosen layers that have been removed, by field."""
         removed = {field: name for pair in self.pairs for field, name in pair.gone.items()} if self.from_layers else {}
         return {field: f"{name!r} was removed; choose another layer." for field, name in removed.items()}
+
+    @property
+    def gaps(self) -> list[Problem]:
+        """What is missing in one of several pairs of layers."""
+        if not self.from_layers or len(self.pairs) == 1:
+            return []
+        found = []
+        for pair in self.pairs:
+            source, removed = pair.input.value, pair.gone
+            if source is None:
+                words = f"{removed['input']!r} was removed; choose" if "input" in removed else "Choose"
+                found.append(Problem("input", f"{words} a layer, or remove the pair."))
+            elif self.takes_truth and pair.truth.value is None:
+                words = f"{removed['truth']!r} was removed; choose" if "truth" in removed else "Choose"
+                found.append(Problem("truth", f"{words} the truth of {source.name!r}, or remove the pair."))
+        return found
 
     @property
     def source_layers(self) -> list[Image]:

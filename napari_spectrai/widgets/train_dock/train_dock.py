@@ -18,7 +18,7 @@ from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, open_in_turns, rows
 from napari_spectrai.widgets.jobs import Follower, guard, launched, unseen
 from napari_spectrai.widgets.train_dock.comparing import Comparing
-from napari_spectrai.widgets.train_dock.export_menu import Keeping
+from napari_spectrai.widgets.train_dock.document_menu import DocumentMenu
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_list import RunList
 from napari_spectrai.widgets.train_dock.show_result import ShowResult
@@ -77,14 +77,14 @@ class TrainDock(Dock):
         self.when_complete(lambda _: self._follow_unseen())
 
     def _make_buttons(self) -> None:
-        self.keeping = Keeping(self._document, self._view.say)
+        self.documents = DocumentMenu(self._document, lambda opened: setattr(self, "experiment", opened), self._view.say)
         self._start = PushButton(text="Train", name="start", tooltip="train in a separate process; napari stays responsive")
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="pause after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
         self._apply = PushButton(
             text="Open in Predict", name="apply", visible=False, tooltip="open the Predict dock with the model of this run"
         )
-        self._steering = line(self._start, self._pause, self._stop, self.keeping.button)
+        self._steering = line(self._start, self._pause, self._stop, self.documents.button)
 
     def _connect(self) -> None:
         layers = self._viewer.layers.events
@@ -151,9 +151,9 @@ class TrainDock(Dock):
     @experiment.setter
     def experiment(self, experiment: Experiment) -> None:
         self.ready.settle()
+        self.form.give(experiment)  # first: the task decides how files are read
         if experiment.data.input:
             self.data.choose_files(list(experiment.data.input), list(experiment.data.truth))
-        self.form.fill(experiment)
 
     def take(self, layer: Layer) -> None:
         """Choose the layer to train on."""
@@ -172,7 +172,7 @@ class TrainDock(Dock):
         stopping = self._state == "stopping"
         self._stop.enabled = self._state in ("starting", "running", "paused") or (stopping and not self._patience.isActive())
         self._stop.text = ("Stopping …" if self._patience.isActive() else "Stop now") if stopping else "Stop"
-        self.keeping.button.enabled = self.ready.is_ready
+        self.documents.enable(self.ready.is_ready)
         self.result.suit(self.form.task.value, self.form.network_kind)
         self.runs.update(active=active)
 

@@ -64,6 +64,8 @@ class TrainForm:
         self._filling = False
         self._usual: Experiment | None = None
         """Defaults for the data, before a preset."""
+        self._given = False
+        """Whether a document was given, which defaults for other data do not replace."""
         self.settings_box: Container[Any] = Container(labels=False, name="task_settings")
         self.rare_box: Container[Any] = Container(labels=False, name="rare_settings")
         """Settings of tasks that hardly anybody changes, such as the number that means unlabelled."""
@@ -128,6 +130,15 @@ class TrainForm:
         document["name"] = name
         return Experiment.from_mapping(document)
 
+    def give(self, experiment: Experiment) -> None:
+        """Show a document of a person, which stays whatever data are chosen, until another task or preset is chosen."""
+        self._given = True
+        if experiment.task.kind != self.task.value:
+            self._usual = None  # for another task
+        self.fill(experiment)
+        if self._usual is None:
+            self.task_changed.emit()
+
     def fill(self, experiment: Experiment) -> None:
         """Show another document."""
         document = experiment.model_dump(mode="json")
@@ -185,7 +196,7 @@ class TrainForm:
     def _on_task(self, _: Any = None) -> None:
         """Load the defaults of another task."""
         self._show_task(tasks.parse(self.task.value).model_dump(mode="json"))
-        self._usual = None
+        self._usual, self._given = None, False
         self.task_changed.emit()
 
     def _on_settings(self, _: Any = None) -> None:
@@ -197,9 +208,12 @@ class TrainForm:
             return
         if self._follow_network():
             self.parts["augmentation"].refresh()
+        self._show_preset()
+        self.edited.emit()
+
+    def _show_preset(self) -> None:
         with self.preset.changed.blocked():
             self.preset.value = self._chosen_preset()
-        self.edited.emit()
 
     # ---------------------------------------------------------------- defaults for the data
 
@@ -210,12 +224,14 @@ class TrainForm:
         first, untouched = self._usual is None, self._is_untouched()
         self._usual = usual  # also with custom settings: a preset chosen later then suits the present data
         suited = preset(usual, kind)
-        if first or (untouched and self._read_quietly() != suited):  # filling rebuilds much of the form
+        if self._given:
+            self._show_preset()  # which depends on the defaults
+        elif first or (untouched and self._read_quietly() != suited):  # filling rebuilds much of the form
             self.fill(suited)
 
     def _is_untouched(self) -> bool:
         current, kind = self._read_quietly(), self.preset.value
-        return self._usual is not None and kind in PRESETS and current == preset(self._reading_alike(self._usual), kind)
+        return not self._given and self._usual is not None and kind in PRESETS and current == preset(self._reading_alike(self._usual), kind)
 
     def _chosen_preset(self) -> str:
         """Return the preset that the form shows; `OWN` for another length."""
@@ -227,6 +243,7 @@ class TrainForm:
     def _on_preset(self, kind: str) -> None:
         current = self._read_quietly()
         if kind in PRESETS and self._usual is not None and current is not None:
+            self._given = False
             self.fill(applied(current, self._reading_alike(self._usual), kind))
 
     def _read_quietly(self) -> Experiment | None:

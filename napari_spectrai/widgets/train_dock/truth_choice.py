@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Points, Shapes
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
 
 from napari_spectrai.conversion import as_cube as cube_of
@@ -15,7 +16,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import labels_of_marks
-from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
+from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth, own_truth
 from napari_spectrai.widgets.layer_frame import lie_over
 from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers, spectral_position, undecided, units_over
 
@@ -42,17 +43,22 @@ def choices(viewer: Viewer, kind: str) -> list[Any]:
     return [layer for layer in viewer.layers if isinstance(layer, Labels | Points | Shapes) and EVALUATED not in layer.metadata]
 
 
-def likely(viewer: Viewer, kind: str, source: Image | None) -> Any:
-    """Return the layer of the source's size whose name marks it as the truth, or None: an equal size alone is no indication."""
+def likely(viewer: Viewer, kind: str, source: Image | None, taken: Sequence[Layer | None] = ()) -> Any:
+    """Return the layer of the source's size that is marked as its truth, or None: an equal size alone is no indication.
+
+    Parameters
+    ----------
+    taken : truths of other inputs
+    """
     if source is None:
         return None
-    found = [layer for layer in choices(viewer, kind) if layer is not source and is_named_truth(layer)]
+    found = [layer for layer in choices(viewer, kind) if layer is not source and layer not in taken and is_named_truth(layer)]
     if tasks[kind].classifies:
         shapes = {as_cube(source).spatial_shape, source.data.shape}
-        alike = [layer for layer in reversed(found) if isinstance(layer, Labels) and layer.data.shape in shapes]
+        alike = [layer for layer in found if isinstance(layer, Labels) and layer.data.shape in shapes]
     else:
         alike = [layer for layer in found if layer.data.shape == source.data.shape]
-    return next(iter(alike), None)
+    return own_truth(alike, source, [layer for layer in spectral_layers(viewer) if layer is not source and not is_named_truth(layer)])
 
 
 def canvas(viewer: Viewer, source: Image) -> Labels:
