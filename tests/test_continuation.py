@@ -147,6 +147,14 @@ def test_images_with_the_same_middle_have_different_names(shape):
     assert is_named(digest(one).split("-")[0], digest(other)), "an earlier version knows the middle alone"
 
 
+@pytest.mark.parametrize("sides", [(9,), (9, 8), (3, 9, 8), (2, 3, 9, 8), (2, 1, 3, 9, 8)], ids=str)
+def test_images_of_any_number_of_dimensions_are_recognised(sides):
+    """Also time series of volumes, and several of them."""
+    values = np.random.default_rng(0).random((*sides, len(AXIS)), np.float32)
+    assert digest(Cube(values, AXIS)) == digest(Cube(values.copy(), AXIS))
+    assert not is_named(digest(Cube(values, AXIS)), digest(Cube(1 - values, AXIS)))
+
+
 def test_an_image_has_the_same_name_in_memory_and_in_a_file(tmp_path):
     import dask.array as da
 

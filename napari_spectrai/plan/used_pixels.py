@@ -105,7 +105,8 @@ def digest(cube: Cube) -> str:
     alone, also of many spectra spread over it. `is_named` compares the hashes that both names have.
     """
     data, sides = cube.data, cube.spatial_shape
-    windows = [data[_window(place[-len(sides) :], sides)] for place in ((0.5, 0.5, 0.5), *_WINDOWS)]
+    outer = (0.5,) * max(0, len(sides) - 3)  # the middle of series of volumes
+    windows = [data[_window((*outer, *place)[-len(sides) :], sides)] for place in ((0.5, 0.5, 0.5), *_WINDOWS)]
     if hasattr(windows[0], "compute"):
         import dask  # the import takes a while, which the dock should not wait for
 

@@ -55,8 +55,9 @@ class Step(Named):
         if factors is None:
             raise TypeError(f"{type(self).__name__} implements neither apply nor factors")
         offset, scale = factors
-        # a spectrum without extent has scale 0: it stays unchanged, and `restore` returns zero
-        return (spectra - offset) / (scale + (scale == 0)), axis
+        with np.errstate(invalid="ignore"):  # infinite values hold no data, and become NaN
+            # a spectrum without extent has scale 0: it stays unchanged, and `restore` returns zero
+            return (spectra - offset) / (scale + (scale == 0)), axis
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray] | None:
         """Return the (offset, scale), of shape (..., 1), that `apply` removes; None if it removes none."""

@@ -51,6 +51,11 @@ class Tinted(QObject):
         widget.installEventFilter(self)
         self._tint()
 
+    def tint(self, colour: str) -> None:
+        """Choose another hue."""
+        self._wanted = colour
+        self._tint()
+
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Filter the widget's events."""
         if event.type() in (QEvent.Type.Show, QEvent.Type.StyleChange, QEvent.Type.PaletteChange):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qtpy.QtCore import QPoint, QRect, QSize, Qt
 from qtpy.QtWidgets import QLayout, QLayoutItem, QWidget
 
@@ -21,6 +23,12 @@ class FlowLayout(QLayout):
         """Add an item at the end."""
         if item is not None:
             self._items.append(item)
+
+    def put_in_order(self, widgets: Sequence[QWidget]) -> None:
+        """Sort the items, as their widgets are sorted here."""
+        places = {id(widget): place for place, widget in enumerate(widgets)}
+        self._items.sort(key=lambda item: places.get(id(item.widget()), len(places)))
+        self.invalidate()
 
     def count(self) -> int:
         """Return the number of items."""

@@ -18,7 +18,7 @@ from napari_spectrai.placement import units_of
 from napari_spectrai.widgets.band_numbers import share_slider
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import add_labels, as_cube, layer_data, spectral_position
-from napari_spectrai.widgets.shared_units import remember
+from napari_spectrai.widgets.shared_units import along_bands, remember
 
 Span = tuple[int, int]
 Region = tuple[Span, Span]
@@ -165,6 +165,8 @@ def add_above(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, 
         options["units"] = [options["units"][0], *(frame.units[d] for d in frame.kept)]
     if cube.is_image:
         share_slider(viewer, frame.layer, options)
+    if len(options["units"]) > 2:
+        options["units"] = [along_bands(viewer, len(options["units"]), str(options["units"][0])), *options["units"][1:]]
     layer = cast("Image", viewer.add_image(data, **options))
     layer.colormap = frame.colormap
     frame.align(layer)

@@ -175,9 +175,13 @@ def spectral_layers(viewer: ViewerModel) -> list[Image]:
 
 
 def left_out(layer: Layer) -> str:
-    """Return why an image layer is not offered as a cube: it is an RGB image; empty if it is offered."""
+    """Return why an image layer is not offered as a cube: it is an RGB image, empty, or holds no real numbers; empty if it is offered."""
     if isinstance(layer, Image) and layer.rgb:
         return f"{layer.name!r} is an RGB image, not a spectral one."
+    if isinstance(layer, Image) and np.dtype(layer.dtype).kind not in "biuf":  # napari opens none, but takes them for others
+        return f"{layer.name!r} holds {layer.dtype}, not real numbers; convert it first (e.g. its real part)."
+    if isinstance(layer, Image) and 0 in layer.data.shape:
+        return f"{layer.name!r} ({' × '.join(map(str, layer.data.shape))}) holds no values."
     return ""
 
 

@@ -40,7 +40,7 @@ def agreeing(viewer: ViewerModel | None, layers: Sequence[LayerData]) -> list[La
         units: list[Any] = list(own)
         cube = "spectral_axis" in given.get("metadata", {})
         if cube and count > 2:
-            units[0] = _along_bands(viewer, count, own[0])
+            units[0] = along_bands(viewer, count, own[0])
         if not viewer.layers or viewer.layers.extent.units is not None:
             there |= {place: one.units[-place] for one in reversed(viewer.layers) for place in range(1, one.ndim + 1)}
             units = [_joined(unit, there.get(count - d)) for d, unit in enumerate(units)]
@@ -58,7 +58,7 @@ def _joined(unit: Any, there: Any) -> Any:
     return unit if there is None or isinstance(there, str) or there.is_compatible_with(unit) else there
 
 
-def _along_bands(viewer: ViewerModel, count: int, unit: str) -> str:
+def along_bands(viewer: ViewerModel, count: int, unit: str) -> str:
     """Return the unit of the bands of a new cube; if it differs in kind from that of others on its slider, all have none.
 
     The positions of the bands, and their units, are known from the spectral axis.

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import warnings
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ from napari.components import ViewerModel
 
 from napari_spectrai import Cube, Labels, SpectralAxis, as_cube, preprocess, write
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above, show_parts
-from napari_spectrai.widgets.layers import add_cube, add_labels, layer_data, opened_layer, pixel_at, spectral_layers
+from napari_spectrai.widgets.layers import add_cube, add_labels, layer_data, left_out, opened_layer, pixel_at, spectral_layers
 from napari_spectrai.widgets.train_dock.truth_choice import canvas
 
 
@@ -52,6 +55,21 @@ def test_the_pixel_at_a_place(viewer, image_pairs):
     layer = add_cube(viewer, image_pairs[0])
     assert pixel_at(layer, (500.0, 3.2, 7.9)) == (3, 8)
     assert pixel_at(layer, (500.0, -1.0, 7.0)) is None
+
+
+@pytest.mark.parametrize(
+    "data", [np.zeros((0, 8, 9)), np.zeros((4, 8, 9), np.complex64), np.zeros((4, 8, 9), object)], ids=["empty", "complex", "object"]
+)
+def test_layers_without_real_numbers_are_not_offered_with_the_reason(data):
+    """Napari opens no layer of complex numbers or objects, but takes them for the numbers of one that is there."""
+    model = ViewerModel()
+    layer = model.add_image(np.ones((4, 8, 9)), name="odd")
+    assert (spectral_layers(model), left_out(layer)) == ([layer], "")
+    with warnings.catch_warnings(), contextlib.suppress(NotImplementedError, RuntimeError, TypeError):
+        warnings.simplefilter("ignore", RuntimeWarning)  # napari divides by an empty extent
+        layer.data = data
+    assert not spectral_layers(model)
+    assert "odd" in left_out(layer)
 
 
 def test_only_stacks_are_spectral(viewer):

@@ -66,6 +66,21 @@ def test_what_is_made_of_a_layer_has_the_units_of_its_file_too(model, order):
     assert [as_cube(made[0]).pixel_unit, *(as_labels(layer).placement.units[-1] for layer in made[2:3])] == [own, own]
 
 
+@pytest.mark.parametrize("others", [(), ("spectra",), ("stack",), ("map",)], ids="-".join)
+@pytest.mark.parametrize("stay", [True, False])
+@pytest.mark.parametrize("axis", [SHIFT, UNEVEN, SpectralAxis(np.linspace(1, 3, 12), "eV")], ids=lambda axis: axis.unit)
+def test_results_on_any_axis_are_drawn_with_their_source(model, others, stay, axis):
+    """Also where others have been there that had another unit along the bands, as before a resampling."""
+    source = opened(model, "array")
+    for which in others:
+        layer = opened(model, which)
+        if not stay:
+            model.layers.remove(layer)
+    made = add_above(model, Cube(VALUES, axis), LayerFrame.of(source), "result")
+    assert model.layers.extent.units is not None
+    assert as_cube(made).axis == axis
+
+
 def test_a_scale_that_is_set_afterwards_counts(model):
     _, layer = opened(model, "map"), opened(model, "array")
     assert as_cube(layer).pixel_size is None

@@ -160,7 +160,9 @@ def unplaced(results: Sequence[Layer], truth: Layer | None) -> bool:
     if truth is None:
         return False
     found = [relation_of(_lies(truth), _lies(result)) for result in results]
-    return any(one is not None for one in found) and all(one is None or one.kind == "same" or one.unplaced for one in found)
+    return any(one is not None and one.unplaced for one in found) and all(
+        one is None or one.kind == "same" or one.unplaced for one in found
+    )
 
 
 def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image | None, *, placed: bool = True) -> str:

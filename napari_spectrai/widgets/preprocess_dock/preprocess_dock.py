@@ -163,6 +163,7 @@ class PreprocessDock(LayerDock):
         self._data.follow(layer)
         self._form.refresh()
         self._has_chosen = self._has_chosen or layer is not None
+        self._ready.choice.enabled = layer is not None  # chains are adapted to its axis
         if layer is None:
             self._place = None
             gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."

@@ -29,6 +29,7 @@ class LayerChips(Container[Any]):
     def __init__(self, viewer: Viewer, colour: Callable[[int], str]) -> None:
         self._viewer, self._colour = viewer, colour
         self.of: dict[Image, CheckBox] = {}
+        self._tints: dict[Image, Tinted] = {}
         self._last: Image | None = None
         super().__init__(name="layers", labels=False)
         self.margins = (0, 0, 0, 0)
@@ -37,30 +38,39 @@ class LayerChips(Container[Any]):
         self.native.layout().addWidget(rows)
 
     def refresh(self) -> None:
-        """Offer the present layers; ticked ones stay ticked."""
-        chosen = {layer: chip.value for layer, chip in self.of.items()}
-        for chip in self.of.values():
-            chip.native.setParent(None)
-        self.leave()
+        """Offer the present layers; ticked ones stay ticked. Boxes of layers that stay are kept: making one takes milliseconds."""
         layers = spectral_layers(self._viewer)
-        for number, layer in enumerate(layers):
-            # layers with a spectral axis are drawn by default, other stacks on request
-            on = chosen.get(layer, "spectral_axis" in layer.metadata or len(layers) == 1)
-            about = f"{layer.name}: {as_cube(layer).axis.describe()}"
+        before = self.of
+        for layer in before.keys() - set(layers):
+            before[layer].native.setParent(None)
+            self._unwatch(layer)
+        self.of = {layer: before[layer] if layer in before else self._chip(layer, alone=len(layers) == 1) for layer in layers}
+        for number, (layer, chip) in enumerate(self.of.items()):
             # without a name: a layer named "visible" would hide an attribute of the container
-            chip = CheckBox(value=on, text=layer.name.replace("&", "&&"), tooltip=about)
-            Tinted(chip.native, self._colour(number))
-            chip.changed.connect(self._emit)
-            layer.events.data.connect(self._emit)
-            layer.events.visible.connect(self._emit)
-            self._rows.addWidget(chip.native)
-            self.of[layer] = chip
+            chip.text = layer.name.replace("&", "&&")
+            chip.tooltip = f"{layer.name}: {as_cube(layer).axis.describe()}"
+            self._tints[layer].tint(self._colour(number))
+        self._rows.put_in_order([chip.native for chip in self.of.values()])
+
+    def _chip(self, layer: Image, *, alone: bool) -> CheckBox:
+        """Make the box of a layer; those with a spectral axis are drawn by default, other stacks on request."""
+        chip = CheckBox(value="spectral_axis" in layer.metadata or alone)
+        self._tints[layer] = Tinted(chip.native, self._colour(0))
+        self._rows.addWidget(chip.native)
+        chip.changed.connect(self._emit)
+        layer.events.data.connect(self._emit)
+        layer.events.visible.connect(self._emit)
+        return chip
+
+    def _unwatch(self, layer: Image) -> None:
+        layer.events.data.disconnect(self._emit)
+        layer.events.visible.disconnect(self._emit)
+        del self._tints[layer]
 
     def leave(self) -> None:
         """Disconnect from the layers."""
         for layer in self.of:
-            layer.events.data.disconnect(self._emit)
-            layer.events.visible.disconnect(self._emit)
+            self._unwatch(layer)
         self.of = {}
 
     def _emit(self, _: Any = None) -> None:
