@@ -51,8 +51,8 @@ def without_truth(results: Path, truths: Path) -> list[str]:
     """Return the names of the results in a folder that no file in another is the truth of."""
     made = by_name(results)
     scored = {path for paths in matched(made, by_name(truths)).values() for path in paths}
-    beside = tuple(f"-{ending}" for ending in _BESIDES)
-    return [path.name for name, path in made.items() if path not in scored and not name.endswith(beside)]
+    companions = tuple(f"-{ending}" for ending in _BESIDES)
+    return [path.name for name, path in made.items() if path not in scored and not name.endswith(companions)]
 
 
 def evaluating_files(
