@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_spectrai.labels import UNKNOWN, Labels
+from napari_spectrai.labels import UNKNOWN, Labels, in_short
 
 
 def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
@@ -84,6 +84,24 @@ def on_the_numbers_of(known: Labels, names: Mapping[int, str], labels: Labels) -
         return labels, ""
     (_, other), words = in_one_numbering([first, labels])
     return other, words
+
+
+def named_on_one_side(mine: Mapping[int, str], theirs: Mapping[int, str], what: str) -> str:
+    """Say that only one of two sides names its classes, so that numbers decide; empty if both do, or none.
+
+    Parameters
+    ----------
+    mine : mapping of int to str
+        The names of `what`, such as ``"the model"``; names made of the number are none.
+    theirs : mapping of int to str
+        The names of the truth.
+    """
+    sides = [{value: name for value, name in names.items() if value > UNKNOWN and name != f"class {value}"} for names in (mine, theirs)]
+    if bool(sides[0]) == bool(sides[1]):
+        return ""
+    named, other = (what, "the truth") if sides[0] else ("the truth", what)
+    shown = in_short([f"{value}: {name}" for value, name in sorted((sides[0] or sides[1]).items())])
+    return f"Only {named} names its classes ({shown}); the numbers of {other} are taken for the same classes."
 
 
 def renumbered(labels: Labels, numbers: Mapping[int, int]) -> Labels:

@@ -48,7 +48,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
         return x if names is None else replace(x, names=names)
     if hasattr(getattr(x, "dtype", None), "categories"):
         return _categorical(x)
-    if isinstance(x, Layer) and not isinstance(x, np.ndarray):
+    if not isinstance(x, np.ndarray) and isinstance(x, Layer):  # NumPy's dates and texts have no buffer, which the test would ask for
         return say_unknown(labels_of_layer(x, names))
     if isinstance(x, Sequence) and not isinstance(x, str) and len(x) and all(_is_scalar(item) for item in x):
         x = np.fromiter(x, object, len(x))
@@ -59,7 +59,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
         given = isinstance(x, str | Path)
         remedy = "; open a file of labels with napari_spectrai.io.labels.read_labels(path)" if given else ""
         raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}{remedy}")
-    if array.dtype.kind in "UO":
+    if array.dtype.kind in "UOST":
         return say_unknown(named_or_missing(array))
     return say_unknown(Labels(array, names or {}))
 
@@ -103,7 +103,7 @@ def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:
 
 def _is_scalar(item: Any) -> bool:
     """Whether an entry of a list is the class of one spectrum or cube: a name, a number, or missing."""
-    return isinstance(item, str | int | float | np.generic) or _is_missing(item)
+    return isinstance(item, str | bytes | int | float | np.generic) or _is_missing(item)
 
 
 def _is_missing(item: Any) -> bool:
@@ -136,7 +136,8 @@ def _categorical(x: Any) -> Labels:
 
 def named_or_missing(array: npt.NDArray[Any]) -> Labels:
     """Return labels for an array of class names or numbers, in which `_is_missing` entries are unlabelled."""
-    flat = array.ravel()
+    flat = array.ravel().astype(object) if array.dtype.kind in "ST" else array.ravel()
+    flat = np.fromiter((item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in flat), object, len(flat))
     known = np.array([not _is_missing(item) for item in flat])
     if not known.any():
         raise ValueError("all labels are missing; give the class of some spectra")

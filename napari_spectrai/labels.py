@@ -282,6 +282,12 @@ def in_short(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
 
 
+def _renumbered(low: int) -> str:
+    """Return how labels are numbered consecutively where the smallest number is `low`; 0 and less remain without a class."""
+    found = "np.unique(labels, return_inverse=True)[1].reshape(labels.shape)"
+    return f"{found} + 1" if low > 0 else found if low == 0 else found.replace("labels, ", "labels.clip(0), ")
+
+
 def _with_numbers_of_classes(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return labels in which every negative number is `UNKNOWN`.
 
@@ -296,6 +302,6 @@ def _with_numbers_of_classes(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if high > LARGEST_CLASS:
         raise ValueError(
             f"labels hold {high}, and the number of a class is {LARGEST_CLASS} at most; set it to 0 where it means that there are no data, "
-            "or renumber the classes: np.unique(labels, return_inverse=True)[1]"
+            f"or renumber the classes: {_renumbered(low)}"
         )
     return np.where(data < 0, data.dtype.type(UNKNOWN), data) if low < UNKNOWN else data

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,59 @@ def test_blanks_around_names_of_classes_are_left_out() -> None:
     both, words = in_one_numbering([Labels(np.array([1, 2]), {1: "fat", 2: "water"}), Labels(np.array([1, 2]), {1: "water ", 2: "fat"})])
     assert both[1].data.tolist() == [2, 1]
     assert "matched by name" in words
+
+
+@pytest.mark.parametrize("given", [np.array([b"fat", b"water", b"fat"]), [b"fat", b"water", b"fat"], ("fat", b"water", "fat")])
+def test_names_in_bytes_are_names(given) -> None:
+    labels = as_labels(given)
+    assert (labels.data.tolist(), labels.names) == ([1, 2, 1], {1: "fat", 2: "water"})
+
+
+@pytest.mark.parametrize("kind", ["datetime64[D]", "timedelta64[s]"])
+def test_dates_are_refused_in_words_and_the_remedy_works(kind) -> None:
+    dates = np.array([1, 5, 1]).astype(kind)
+    with pytest.raises(ValueError, match=r"not (datetime|timedelta).*; name the classes with a list of texts"):
+        as_labels(dates)
+    assert as_labels([str(date) for date in dates]).data.tolist() == [1, 2, 1]
+
+
+@pytest.mark.filterwarnings("ignore::napari_spectrai.SpectralWarning")
+@pytest.mark.parametrize("numbers", [[10**12, 5, 10**12 + 1], [0, 5, 10**12], [-3, 10**12, 7, 0]])
+def test_the_numbering_that_is_advised_keeps_every_class(numbers) -> None:
+    labels = np.tile(np.array(numbers), (2, 3))
+    with pytest.raises(ValueError, match="or renumber the classes: ") as refused:
+        as_labels(labels)
+    again = as_labels(eval(str(refused.value).partition("renumber the classes: ")[2], {"np": np, "labels": labels}))
+    classes = {number for number in numbers if number > 0}
+    assert len(again.values()) == len(classes)
+    np.testing.assert_array_equal(again.data > 0, labels > 0)
+
+
+def test_a_model_says_how_its_classes_were_matched_with_those_of_a_truth(tmp_path) -> None:
+    names = ["a", "b", "c"] * 12
+    cube = spectra_of(names, 0)
+    model = train(Experiment.default("classification", cube, names).override("network=pca_lda"), cube, names, run=tmp_path / "run")
+
+    def notes(truth: object) -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SpectralWarning)
+            return " ".join(evaluate(model, truth, source=cube).notes)
+
+    numbers = np.array([1, 2, 3] * 12)
+    assert "numbers of the truth are taken for the same classes" in notes(numbers)
+    assert "names none of its classes as the model does, such as 1: x there, a here" in notes(["xyz"["abc".index(n)] for n in names])
+    assert "by number" not in notes(names)
+    assert "by number" not in notes(Labels(np.array([7, 2, 5] * 12), {7: "a", 2: "b", 5: "c"}))
+    assert "are the same but for case or blanks ('a' (1), 'A' (4))" in notes([n.replace("a", "A") for n in names])
+
+
+@pytest.mark.parametrize("given", [np.array([1, 2, 2]), ["a", "b", "b"], np.array(["a", "b", "b"]), np.array([True, False, False])])
+def test_a_list_of_classes_is_not_taken_for_spectra(given) -> None:
+    assert evaluate(given, given).rows["result"]["overall_accuracy"] == 1
+
+
+def test_whole_numbers_that_may_be_classes_are_doubted() -> None:
+    numbers = np.arange(12).reshape(3, 4) % 3
+    assert any("give task='segmentation'" in note for note in evaluate(numbers, numbers).notes)
+    assert not any("give task" in note for note in evaluate(numbers, numbers, "segmentation").notes)
+    assert not any("give task" in note for note in evaluate(numbers * 1.0, numbers * 1.0).notes)

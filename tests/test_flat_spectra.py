@@ -7,6 +7,7 @@ import pytest
 from napari_spectrai import Cube, Experiment, SpectralWarning, maps, predict
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.preparation.flat_spectra import flat_spectra
+from napari_spectrai.preparation.saturation import saturated
 
 
 def scene(value, dtype=np.float32, bands=10):
@@ -61,3 +62,44 @@ def test_maps_say_what_holds_no_data(kind):
     assert any("have the value -9999 in every band, and are mapped" in note for note in maps(scene(-9999), kind, **settings).notes)
     known = maps(scene(7)[4:], kind, **settings).notes
     assert not any("no data" in note or "every band" in note for note in known)
+
+
+def clipped(dtype, limit, count=24, bands=12):
+    """Peaks of all heights, the highest of which end at `limit`."""
+    rng = np.random.default_rng(0)
+    peak = np.exp(-(((np.arange(bands) - 6) / 2.5) ** 2))
+    values = rng.uniform(0.2, 1.6, (count, count, 1)) * peak * limit + 0.01 * limit * rng.random((count, count, bands))
+    return Cube(np.minimum(values, limit).astype(dtype), name="bright")
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(np.uint8, 255), (np.uint16, 4095), (np.uint16, 65535), (np.int16, 32767), (np.float32, 0.7)])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_saturated_spectra_are_said_and_the_remedy_leaves_them_out(dtype, limit, lazy):
+    cube = clipped(dtype, limit)
+    given = cube.with_data(da.from_array(cube.data, chunks=(5, 7, 12))) if lazy else cube
+    (words,) = saturated([given], "are learnt")
+    assert "have its largest value" in words
+    without = eval(words.partition("leave them out: ")[2].removesuffix("."), {"np": np, "cube": cube})  # the remedy
+    assert not saturated([cube.with_data(without)], "are learnt")
+    assert (~np.isfinite(without).all(-1)).mean() == pytest.approx(float((cube.data == cube.data.max()).any(-1).mean()))
+    labels = np.repeat([[1, 2]], 24, 0).repeat(12, 1)
+    assert words in divide(Experiment.default("segmentation", cube, labels), [cube], []).notes
+    with pytest.warns(SpectralWarning, match="as where a detector is saturated, and are treated like the others"):
+        predict("savitzky_golay", cube)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        clipped(np.float32, 9).numpy()[:, :3] / clipped(np.float32, 9).numpy()[:, :3].sum(-1, keepdims=True),
+        np.random.default_rng(0).normal(2000, 300, (20, 20, 9)).astype(np.uint16),
+        np.random.default_rng(0).integers(0, 2, (20, 20, 9)).astype(np.uint8),  # a mask
+        np.random.default_rng(0).poisson(3, (30, 30, 9)).astype(np.uint8),
+        np.ones((9, 9, 9), np.float32),
+        np.full((9, 9, 9), np.nan, np.float32),
+        np.ones((9, 2), np.float32),
+    ],
+    ids=["normalised", "unsaturated", "mask", "counts", "constant", "NaN", "two bands"],
+)
+def test_data_that_end_below_a_limit_are_not_called_saturated(values):
+    assert saturated([Cube(values)], "are learnt") == []

@@ -118,3 +118,29 @@ def test_how_many_pixels_are_needed_is_said_with_a_number(tmp_path):
     values[4, 4] = 1
     with pytest.raises(ValueError, match="1 of 81 pixels holds data, and 2 or more are needed"):
         train(Experiment().override("network=unet", "network.dims=1", "task.learns_from=bands"), Cube(values), run=tmp_path / "run")
+
+
+def test_equal_spectra_count_once_and_that_is_said(tmp_path):
+    cube, labels = Cube(np.ones((30, 9), np.float32) * np.arange(1, 10)), np.arange(30) % 2 + 1
+    experiment = Experiment.default("classification", cube, labels)
+    with pytest.raises(ValueError, match=r"at least 2 different samples, and there is 1 \(equal ones count once\)"):
+        train(experiment, cube, labels, run=tmp_path / "a")
+    with pytest.raises(ValueError, match="3 or more of each class, of which equal ones count once"):
+        train(experiment.override("network=logistic_regression"), cube, labels, run=tmp_path / "b")
+
+
+@pytest.mark.parametrize("groups", [["a"] * 5, ["a"] * 13, [["a", "b"]] * 3])
+def test_groups_of_another_number_are_refused_in_words(groups, tmp_path):
+    cube, labels = Cube(np.random.default_rng(0).random((12, 9), np.float32), metadata={"groups": groups}), np.arange(12) % 2 + 1
+    experiment = Experiment.default("classification", cube, labels).override("split.method=group", "network=pca_lda")
+    with pytest.raises(ValueError, match=r"has 12 spectra, and metadata\['groups'\] names the groups of .*; name that of each spectrum"):
+        train(experiment, cube, labels, run=tmp_path / "run")
+    named = Cube(cube.data, metadata={"groups": ["a", "b", "c", "d"] * 3})
+    assert train(experiment, named, labels, run=tmp_path / "again").card().classes
+
+
+def test_fewer_folds_than_asked_for_are_explained(tmp_path):
+    cube, labels = Cube(np.random.default_rng(0).random((12, 9), np.float32)), np.arange(12) % 2 + 1
+    experiment = Experiment.default("classification", cube, labels).override("split.folds=40", "network=pca_lda")
+    notes = train(experiment, cube, labels, run=tmp_path / "run").card().notes
+    assert any("6 folds of neighbouring spectra, and not 40: no class has more than 6 different spectra" in note for note in notes)

@@ -123,7 +123,8 @@ def folds_of(
     total = sum(int(u.sum()) for u in used)
     count = split.folds or FOLDS
     if total < 2:
-        raise ValueError(f"cross-validation needs at least 2 samples, and there {'is' if total == 1 else 'are'} {total}; add or label more")
+        there = f"there {'is' if total == 1 else 'are'} {total}"
+        raise ValueError(f"cross-validation needs at least 2 different samples, and {there} (equal ones count once); add or label others")
     rng = np.random.default_rng(split.seed)
     if groups is not None and split.method in ("auto", "group"):
         return _grouped(used, groups, count, classes, rng, "groups")
@@ -216,7 +217,9 @@ def _stretches(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Seque
     folds = int(numbers.max()) + 1
     if folds < 2:
         raise ValueError(f"cross-validation needs at least 2 spectra of some class, and there are {len(labels)} spectra in total; add some")
-    return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra")
+    fewer = f", and not {count}: no class has more than {folds} different spectra" if folds < count and classes is not None else ""
+    fewer = f", and not {count}: there are no more spectra" if folds < count and classes is None else fewer
+    return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra{fewer}")
 
 
 def _at_random(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None, rng: np.random.Generator) -> Folds:

@@ -21,6 +21,7 @@ from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
 from napari_spectrai.preparation.flat_spectra import flat_spectra
 from napari_spectrai.preparation.missing import nothing_held, usable
+from napari_spectrai.preparation.saturation import saturated
 from napari_spectrai.valid import DataMask, said
 
 
@@ -117,7 +118,12 @@ def divide(
         repeated = [words, contradicting(first, marked)]
     if new:
         together = experiment.data.groups if experiment.split.method == "group" else []
-        repeated += flat_spectra(cubes, "are learnt") + copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
+        repeated += (
+            flat_spectra(cubes, "are learnt")
+            + saturated(cubes, "are learnt")
+            + copied_inputs(cubes, together)
+            + unlike_one_another(cubes, experiment.preparation)
+        )
     notes = [*filter(None, [said(held), marker_among(table, "learnt"), names_alike(table, "learnt"), kept, *repeated])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 
@@ -190,10 +196,27 @@ def pixel_groups(
     groups_of = [cube.metadata.get("groups") for cube in cubes]
     if any(group is None for group in groups_of):
         return None
-    flat = [np.broadcast_to(np.asarray(group, dtype=str), cube.spatial_shape).ravel() for group, cube in zip(groups_of, cubes, strict=True)]
+    flat = [_group_of_each(np.asarray(group, dtype=str), cube) for group, cube in zip(groups_of, cubes, strict=True)]
     _, numbers = np.unique(np.concatenate(flat), return_inverse=True)
     cuts = np.cumsum([len(f) for f in flat])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(numbers, cuts), shapes, strict=True)]
+
+
+def _group_of_each(group: npt.NDArray[np.str_], cube: Cube) -> npt.NDArray[np.str_]:
+    """Return the group of each pixel of a cube, flat.
+
+    Raises
+    ------
+    ValueError
+        If there is another number of groups.
+    """
+    try:
+        return np.broadcast_to(group, cube.spatial_shape).ravel()
+    except ValueError:
+        has, names = (" × ".join(map(str, shape)) for shape in (cube.spatial_shape, group.shape))
+        raise ValueError(
+            f"{cube.name or 'cube'!r} has {has} spectra, and metadata['groups'] names the groups of {names}; name that of each spectrum"
+        ) from None
 
 
 def parts_of(cubes: Sequence[Cube]) -> list[str] | None:

@@ -11,6 +11,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import least_patch, problems_with
 from napari_spectrai.labels import in_short
 from napari_spectrai.plan.partition import Division, divide, missing_classes, parts_of, wanted_parts
+from napari_spectrai.plan.repeats import first_occurrences
 from napari_spectrai.plan.truths import Truth
 
 DRAWS = 20
@@ -74,7 +75,9 @@ def _remedy(experiment: Experiment, division: Division, cubes: Sequence[Cube], t
     parts = len(wanted_parts(experiment, cubes))
     what = "images" if experiment.task.of_images else "pixels" if any(cube.is_image for cube in cubes) else "spectra"
     if experiment.task.classifies:
-        return f"no split of these labels leaves samples for all {parts} parts; label more {what}: {parts + 1} or more of each class"
+        copies = first_occurrences(cubes, [data.shape for data in division.data]) is not None
+        once = ", of which equal ones count once, since they are held out together" if copies else ""
+        return f"no split of these labels leaves samples for all {parts} parts; label more {what}: {parts + 1} or more of each class{once}"
     held, total = sum(int(data.sum()) for data in division.data), sum(data.size for data in division.data)
     why = f"no split of these data leaves samples for all {parts} parts"
     if held < parts:

@@ -277,9 +277,10 @@ def choose(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Choi
         why = f"{candidates[best].name} was chosen: it has the lowest out-of-fold loss."
     else:
         gap, error = difference(losses[kept], losses[best], held.unit)
+        sure = f"by {gap:.2g} ± {error:.2g}, which is not significant" if np.isfinite(error) else "in the only unit that is held out"
         why = (
-            f"{candidates[kept].name} was chosen: the out-of-fold loss of {candidates[best].name} is lower by {gap:.2g} ± {error:.2g}, "
-            "which is not significant, so the simpler method is kept."
+            f"{candidates[kept].name} was chosen: the out-of-fold loss of {candidates[best].name} is lower {sure}, so the simpler method "
+            "is kept."
         )
     one = single[kept]
     return Choice([candidates[kept].name], [1.0], [float(one.temperatures[0])], one, why)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from napari_spectrai.class_numbers import named_on_one_side
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
@@ -203,4 +204,6 @@ def _otherwise_named(predicted: Mapping[str, Labels], roles: Mapping[str, Role],
                 f"{len(differing)} numbers have other names in {name!r} than in the truth, such as {value}: {mine} there, {theirs} here. "
                 "They are compared by number; if they are clusters, match them to the classes."
             )
+        elif words := named_on_one_side(predicted[name].names, truth.names, repr(name)):
+            found.append(words)
     return found

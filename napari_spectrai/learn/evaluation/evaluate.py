@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
@@ -14,7 +16,7 @@ from napari_spectrai.experiment.obstacles import NO_SOURCE, Onto, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.generators import drain
 from napari_spectrai.label_conversion import as_labels
-from napari_spectrai.labels import Labels
+from napari_spectrai.labels import MANY_CLASSES, Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.evaluation.classes import of_classes
 from napari_spectrai.learn.evaluation.cubes import of_cubes, under_truth
@@ -141,7 +143,8 @@ def evaluating(
     placed = options.pairing == "position"
     cubes, known, words = results_on_truth({name: as_cube(one) for name, one in named.items()}, as_cube(truth), known=placed)
     found = yield from of_cubes(spec, cubes, known, under_truth(noisy, known, words, placed=placed), loaded, options.normalise)
-    found.notes[:0] = words
+    doubt = "" if task is not None or loaded is not None else _may_be_classes([*named.values(), truth])
+    found.notes[:0] = [*words, *filter(None, [doubt])]
     moved += words
     return found
 
@@ -166,4 +169,21 @@ def _plain(result: Any) -> Any:
 def _task_of(model: Model | None, given: list[Any]) -> str:
     if model is not None:
         return model.description.experiment.task.kind
-    return "segmentation" if any(isinstance(one, Labels) or hasattr(one, "get_color") for one in given) else "denoising"
+    return "segmentation" if any(_are_classes(one) for one in given) else "denoising"
+
+
+def _are_classes(given: Any) -> bool:
+    """Whether a result or truth can only be classes: labels, or a list of names or numbers."""
+    if isinstance(given, Labels) or hasattr(given, "get_color") or hasattr(getattr(given, "dtype", None), "categories"):
+        return True
+    dtype, ndim = getattr(given, "dtype", None), getattr(given, "ndim", 0)
+    if isinstance(given, list | tuple) and given and isinstance(given[0], str | bytes | int | float | np.generic):
+        return True
+    return dtype is not None and (getattr(dtype, "kind", "") in "UOST" or (ndim == 1 and getattr(dtype, "kind", "") in "iufb"))
+
+
+def _may_be_classes(given: Sequence[Any]) -> str:
+    """Return a note where arrays that are compared as spectra may be class numbers; empty if they may not."""
+    if not all(isinstance(one, np.ndarray) and one.dtype.kind in "iub" and len(np.unique(one)) <= MANY_CLASSES for one in given):
+        return ""
+    return "These arrays of few whole numbers are compared as intensities; if they are numbers of classes, give task='segmentation'."

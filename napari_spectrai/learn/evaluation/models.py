@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.class_numbers import on_the_numbers_of
+from napari_spectrai.class_numbers import named_on_one_side, on_the_numbers_of
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.label_conversion import as_labels
-from napari_spectrai.labels import Class, Labels
+from napari_spectrai.labels import Class, Labels, names_alike
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.pool import mean_spectrum, with_holes
 from napari_spectrai.learn.evaluation.classes import absent
@@ -161,6 +161,7 @@ def _of_classes(model: Model, source: Cube, labels: Labels, options: EvaluateOpt
         *overlap_notes(model, overlap, source),
         *([words] if (words := said([held], "are not scored")) else []),
         *_unknown(model, classes, truth),
+        *_names(model, classes, labels),
         *absent(matrix.numpy(), names, "network", class_mean),
     ]
     if overlap is not None and overlap.others is not None:
@@ -220,6 +221,25 @@ def _unknown(model: Model, classes: Sequence[Class], truth: npt.NDArray[np.int64
     if len(classes) > known:
         names = ", ".join(one.name for one in classes[known:])
         yield f"{int((truth > known).sum()):,} scored pixels are of classes that the model does not know ({names}); they count as wrong."
+
+
+def _names(model: Model, classes: Sequence[Class], labels: Labels) -> Iterator[str]:
+    """Yield what the names of the classes leave open, of a model and of a truth whose numbers are compared with its own."""
+    known = {one.value: one.name for one in model.description.classes}
+    named = {value: name for value, name in labels.names.items() if value in known}
+    if not {*known.values()} & {*labels.names.values()} and (differing := [value for value, name in named.items() if name != known[value]]):
+        if words := named_on_one_side(known, named, "the model"):
+            yield words
+        else:
+            first = differing[0]
+            yield (
+                f"The truth names none of its classes as the model does, such as {first}: {named[first]} there, {known[first]} here; they "
+                "are compared by number."
+            )
+    elif words := named_on_one_side(known, labels.names, "the model"):
+        yield words
+    if words := names_alike(classes, "scored"):
+        yield words
 
 
 def _padded(shares: Tensor, count: int) -> Tensor:

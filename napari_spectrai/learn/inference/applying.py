@@ -29,6 +29,7 @@ from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.preparation.flat_spectra import AT_A_GLANCE, flat_spectra
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.preparation.sample_rows import seen
+from napari_spectrai.preparation.saturation import saturated
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import held_by
 
@@ -168,7 +169,8 @@ def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
         beyond = f"; {fit.extrapolated} of its bands were not measured and take the nearest value" if fit.extrapolated else ""
         notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on{beyond}.")
     notes += [note for step in card.experiment.preparation for note in step.notes(source)]
-    return [*notes, *flat_spectra([source], "are treated", AT_A_GLANCE), *filter(None, [another_scale(card, source)])]
+    doubtful = flat_spectra([source], "are treated", AT_A_GLANCE) + saturated([source], "are treated", AT_A_GLANCE)
+    return [*notes, *doubtful, *filter(None, [another_scale(card, source)])]
 
 
 def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:
