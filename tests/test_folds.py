@@ -109,7 +109,7 @@ def test_a_class_in_one_place_is_still_held_out_in_more_than_one_fold():
 def test_what_is_too_little_is_refused_with_the_remedy():
     classes = [np.zeros((1, 9, 9), np.int64)]
     classes[0][0, 0, 0] = 1
-    with pytest.raises(ValueError, match="at least 2 samples"):
+    with pytest.raises(ValueError, match="at least 2 different samples"):
         folds_of(_maps((1, 9, 9)), Split(), classes=classes)
     with pytest.raises(ValueError, match="groups needs at least 2"):
         folds_of(_maps((1, 9, 1)), Split(method="group"), groups=[np.zeros((1, 9, 1), np.int64)])

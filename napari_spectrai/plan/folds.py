@@ -218,7 +218,7 @@ def _stretches(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Seque
     if folds < 2:
         raise ValueError(f"cross-validation needs at least 2 spectra of some class, and there are {len(labels)} spectra in total; add some")
     fewer = f", and not {count}: no class has more than {folds} different spectra" if folds < count and classes is not None else ""
-    fewer = f", and not {count}: there are no more spectra" if folds < count and classes is None else fewer
+    fewer = f", and not {count}: there are only {folds} spectra" if folds < count and classes is None else fewer
     return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra{fewer}")
 
 
