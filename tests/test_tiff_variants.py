@@ -141,3 +141,19 @@ def test_sides_of_pixels_have_units_of_their_own(units, size, known, tmp_path):
     cube = read(ome(tmp_path / "a.ome.tif", channels(WAVE, ["nm"] * 8), sides))
     assert cube.pixel_unit == known
     assert cube.pixel_size == (None if size is None else pytest.approx(size))
+
+
+def test_a_scan_of_the_excitation_is_mentioned(tmp_path):
+    scanned = {"ExcitationWavelength": [400.0 + 10 * n for n in range(6)], "ExcitationWavelengthUnit": ["nm"] * 6}
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.ones((6, 4, 5), np.uint16), metadata={"axes": "CYX", "Channel": scanned})
+    with pytest.warns(SpectralWarning, match="its 6 channels differ by what excites them"):
+        assert read(tmp_path / "a.ome.tif").axis.unit == ""
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (3, 37, 53)])
+def test_values_of_one_bit_are_read(shape, tmp_path):
+    mask = np.random.default_rng(0).random(shape) > 0.5
+    tifffile.imwrite(tmp_path / "a.tif", mask, photometric="minisblack")
+    with pytest.warns(SpectralWarning, match="which dimension holds the bands"):
+        cube = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(np.moveaxis(np.asarray(cube.data), -1, 0), mask)

@@ -22,6 +22,8 @@ from napari_spectrai.units import known_unit
 _IN_NM = {"nm": 1.0, "um": 1e3}
 _WAVELENGTHS = ("lambda", "spectral", "wavelength")
 _MOST = 1_000_000
+_LEAST_SCANNED = 5
+"""Channels from which different excitations are a scan, and not those of as many dyes."""
 _IN_UM = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "m": 1e6}
 
 
@@ -84,6 +86,8 @@ class OmeImage:
         axis = from_labels(self.names, path, self.excitations)
         if axis is None and len(set(given)) > 1:
             warn(path, f"{len(given)} of its {bands} channels give an emission wavelength; the bands are numbered; {give('axis')}")
+        elif axis is None and not given and len(set(self.excitations)) == bands >= _LEAST_SCANNED:
+            warn(path, f"its {bands} channels differ by what excites them, which is no position; the bands are numbered; {give('axis')}")
         return axis
 
 

@@ -142,7 +142,8 @@ def _whole(path: Path, series: tifffile.TiffPageSeries) -> None:
                 raise ValueError(f"its values reach to byte {offset + count:,} of a file of {length:,}; it is truncated")
             stored += count
     if series.dataoffset is None:
-        claimed = int(np.prod(series.shape, dtype=object)) * series.dtype.itemsize
+        bits = min(int(series.keyframe.bitspersample), 8 * series.dtype.itemsize)  # fewer than 8, as of masks
+        claimed = int(np.prod(series.shape, dtype=object)) * bits // 8
         most = stored * (1 if series.keyframe.compression == 1 else _BEST_COMPRESSION)
         if claimed > most:
             raise ValueError(f"its header claims {claimed:,} bytes of which {stored:,} are stored; it is damaged or truncated")
