@@ -95,3 +95,36 @@ def test_voltages_and_temperatures_are_no_spectra(title, lines_above, tmp_path):
         cube = read(path)
     np.testing.assert_allclose(cube.data, SPECTRA[:1])
     assert cube.axis.unit == "nm"
+
+
+def columns(head: str) -> str:
+    return head + "".join("\t".join(map(str, [w, *values])) + "\n" for w, values in zip(POSITIONS, SPECTRA.T, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ("A\tB\tC\tD\nWavelength\tAbs\tAbs\tAbs\nnm\t\t\t\nF(x)=\t\t\t\n", "utf-8"),
+        ("Длина волны, нм\tA\tB\tC\n", "cp1251"),
+        ("Длина волны, нм\tA\tB\tC\n", "utf-8"),
+    ],
+    ids=["formulas of Origin", "Russian of Windows", "Russian"],
+)
+def test_titles_with_formulas_and_in_russian_encodings(head, encoding, tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_bytes(columns(head).encode(encoding))
+    cube = read(path)
+    np.testing.assert_allclose(cube.data, SPECTRA)
+    np.testing.assert_allclose(cube.axis.values, POSITIONS)
+    assert cube.axis.unit == "nm"
+
+
+@pytest.mark.parametrize("lead", [False, True], ids=["bare", "named"])
+def test_names_that_matlab_makes_of_positions(lead, tmp_path):
+    titles = [f"x{value:g}".replace(".", "_") for value in POSITIONS]
+    rows = [[*([f"s{number}"] if lead else []), *map(str, values)] for number, values in enumerate(SPECTRA)]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(",".join(row) for row in [[*(["name"] if lead else []), *titles], *rows]))
+    cube = read(path, axis="nm")
+    np.testing.assert_allclose(cube.data, SPECTRA)
+    np.testing.assert_allclose(cube.axis.values, POSITIONS)

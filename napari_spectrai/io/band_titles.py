@@ -40,10 +40,16 @@ def shared_prefix(numbers: npt.NDArray[np.float64], titles: Sequence[str]) -> st
     return prefix if count >= _LEAST_BANDS and values.min() >= _LEAST_POSITION and in_order(values) else ""
 
 
+_OF_MATLAB, _SHARE = re.compile(r"x\d+_\d+"), 0.5
+"""Names of variables that MATLAB makes of numbers with decimals."""
+
+
 def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str] = _BAND) -> tuple[list[float | None], list[str]]:
     """Return the number that each title spells, and the words after it."""
     values: list[float | None] = []
     words: list[str] = []
+    if sum(_OF_MATLAB.fullmatch(title) is not None for title in titles) > max(2, _SHARE * len(titles)):
+        titles = [re.sub(r"^x(\d+)_(\d+)$", r"\1.\2", title) for title in titles]
     for column, title in enumerate(titles):
         match = band.fullmatch(title.strip()) if leads is None or column >= leads else None
         rest = match["rest"] if match is not None else ""

@@ -29,6 +29,7 @@ def titles_above(above: Sequence[str], syntax: Syntax, width: int, written: int 
     Of `written` cells of a line, those behind the `width` columns are empty.
     """
     found: list[tuple[str, ...]] = []
+    above = [line for line in above if not line.startswith("F(x)=")]  # formulas of Origin's columns
     nearest = _split(above[-1], syntax, width, written) if above else ()
     is_titled = bool(nearest) and quantity_of(nearest[0]) != ""  # so that the positions are in the column below it
     for line in () if is_titled else above[::-1][1:4]:  # types and notes may be between positions and spectra

@@ -15,6 +15,9 @@ _SPLIT_AT_ONCE = 2**18
 _BETWEEN_THOUSANDS = "'\u2019\u202f\u2009"
 _THOUSANDS = re.compile(rf"(?<=\d)[{_BETWEEN_THOUSANDS}](?=\d{{3}}(?!\d))")
 _IN_BRACKETS = re.compile(r"(?m)^[ \t]*[\[({]([-+.\deE,; \t]*)[\])}],?[ \t]*$")
+_ACCENTS = re.compile(r"[\u00c0-\u00ff]{4}")
+_RUSSIAN = re.compile(r"волн|интенсивн|поглощ|пропуск|отраж|спектр", re.IGNORECASE)
+"""Words that are none in another encoding of one byte a character."""
 _BLANK_THOUSANDS = re.compile(r"(?<=\d)\xa0(?=\d{3}(?!\d))")
 
 
@@ -54,7 +57,9 @@ def decoded(content: bytes) -> str:
     try:
         return content.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError:  # instruments write µ in the Windows way
-        return content.decode("cp1252", "replace")
+        western = content.decode("cp1252", "replace")
+        cyrillic = content.decode("cp1251", "replace") if _ACCENTS.search(western) else ""
+        return cyrillic if _RUSSIAN.search(cyrillic) else western
 
 
 def _wide(head: bytes) -> str | None:
