@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import read
+from napari_spectrai.io.labels import read_labels
 
 POSITIONS = np.round(np.linspace(400, 720, 33), 2)
 SPECTRA = np.round(np.random.default_rng(0).normal(100, 20, (12, 33)), 2)
@@ -50,3 +51,16 @@ def test_alternating_positions_and_intensities_are_no_coordinates(tmp_path):
     cube = read(path)
     np.testing.assert_allclose(cube.data, SPECTRA[:2])
     np.testing.assert_allclose(cube.axis.values, POSITIONS)
+
+
+@pytest.mark.parametrize("pair", [*PAIRS, ("X (µm)", "Y (µm)"), ("map_x", "map_y"), ("lon", "lat")], ids=lambda pair: pair[0])
+def test_classes_lie_where_the_spectra_of_their_lines_do(pair, tmp_path):
+    order = np.random.default_rng(2).permutation(12)
+    lines = [",".join([*pair, "class", *(f"{value} nm" for value in POSITIONS)])]
+    lines += [",".join(map(str, [number % 3 * 2, number // 3 * 2, "abc"[number % 5 % 3], *SPECTRA[number]])) for number in order]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    labels, cube = read_labels(path), read(path)
+    np.testing.assert_allclose(cube.data, SPECTRA.reshape(4, 3, 33))
+    np.testing.assert_array_equal(labels.data.ravel(), [number % 5 % 3 + 1 for number in range(12)])
+    assert labels.shape == (4, 3)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_spectrai.io.columns import counts_up, role_of
 from napari_spectrai.io.found import warn
 from napari_spectrai.io.grids import FILLED, steps
+from napari_spectrai.io.layouts import pair_of_sides, pixels
 from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.labels import MISSING_NAMES, UNKNOWN
 from napari_spectrai.remedies import where
@@ -108,7 +109,8 @@ def _chosen(columns: Columns, column: str | None) -> str:
         if column.casefold() not in columns:
             raise ValueError(f"it has no column {column!r}; {listed(columns, column)}")
         return column.casefold()
-    named = [title for title in columns if role_of(title) == "label"]
+    places = _sides(list(columns)).values()
+    named = [title for title in columns if role_of(title) == "label" and title not in places]
     rest = [title for title, cells in columns.items() if not _counts(cells)]
     for found in (named, [*columns], rest):
         if len(found) == 1:
@@ -120,11 +122,20 @@ def _counts(cells: Sequence[str]) -> bool:
     return all(cell.isdigit() for cell in cells) and counts_up(np.array(cells, np.float64))
 
 
+def _sides(titles: Sequence[str]) -> dict[str, str]:
+    """Return the columns of z, y and x by the roles that their titles have in tables of spectra, each where there is one."""
+    named = [role_of(title) for title in titles]
+    pixels(titles, named)
+    for column, side in pair_of_sides(titles).items():
+        named[column] = side if side not in named else named[column]
+    return {side: titles[named.index(side)] for side in _PLACES if named.count(side) == 1}
+
+
 def _placed(values: npt.NDArray[np.integer], columns: Columns, path: Path) -> npt.NDArray[np.integer]:
     """Return the classes of pixels as an image, where the table gives the place of each, in pixels or as the stage said it."""
-    sides = [title for title in _PLACES if title in columns]
+    sides = _sides(list(columns))
     try:
-        positions = [np.array([float(cell) for cell in columns[title]]) for title in sides]
+        positions = [np.array([float(cell) for cell in columns[title]]) for title in sides.values()]
     except ValueError:  # a place is missing, so that these are lines of a set
         return values
     if "y" not in sides or "x" not in sides or not all(np.isfinite(along).all() for along in positions):

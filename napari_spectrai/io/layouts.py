@@ -47,7 +47,7 @@ def layout_of(table: Table) -> Layout:
     named = named_roles(table.names, table.units) or [""] * width
     if width == 2 and [name.casefold() for name in titles] == ["x", "y"]:
         named = ["position", "intensity"]
-    _pixels(titles, named)
+    pixels(titles, named)
     for column in table.words:
         named[column] = "label"
     found = _under_named_line(table) or _rows(table, titles, named)
@@ -79,7 +79,7 @@ def _under_named_line(table: Table) -> Layout | None:
     return Layout("rows", roles, table.numbers[0, bands], table.words[named][0], skip=1)
 
 
-def _pixels(titles: Sequence[str], named: list[str]) -> None:
+def pixels(titles: Sequence[str], named: list[str]) -> None:
     """Make the number of a row and of a column, which stand together, the coordinates that they are."""
     rows = [column for column, title in enumerate(titles) if _ROW.fullmatch(title.strip())]
     columns = [column for column, title in enumerate(titles) if _COLUMN.fullmatch(title.strip())]
@@ -87,7 +87,7 @@ def _pixels(titles: Sequence[str], named: list[str]) -> None:
         named[rows[0]], named[columns[0]] = "y", "x"
 
 
-def sides(titles: Sequence[str]) -> dict[int, str]:
+def pair_of_sides(titles: Sequence[str]) -> dict[int, str]:
     """Return the columns of x and y: two whose titles differ in this letter alone, such as ``X index`` and ``Y index``, or ``i``, ``j``.
 
     None where there are several such pairs, as of positions and intensities that alternate.
@@ -112,7 +112,7 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     if not table.names:
         return None
     named = list(named)
-    places = sides(titles)
+    places = pair_of_sides(titles)
     titles = ["" if column in places else title for column, title in enumerate(titles)]
     head, words = positions_in(titles, table.leads)
     bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
@@ -191,7 +191,7 @@ def _lead_role(table: Table, named: str, column: int, others: Sequence[int], not
 def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout:
     """Return the layout of a table whose titles name its positions."""
     numbers, named = table.numbers, list(named)
-    pair = sides(table.names)
+    pair = pair_of_sides(table.names)
     if pair and any(role == "position" and repeats(numbers[:, column]) for column, role in enumerate(named) if column not in pair):
         named = [pair.get(column, role) for column, role in enumerate(named)]
     places = [column for column, role in enumerate(named) if role == "position"]
