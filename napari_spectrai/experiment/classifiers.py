@@ -48,6 +48,26 @@ class LogisticRegression(PixelClassifier):
         return views | ({"superpixels": 100} if purpose == "pixels" else {})
 
 
+class MNFLogistic(PixelClassifier):
+    """Logistic regression on minimum noise fraction components (Green et al. 1988, doi:10.1109/36.3001).
+
+    The noise is estimated from differences between neighbouring pixels of the image, labelled or not.
+    """
+
+    title: ClassVar = "Logistic regression, MNF"
+    label: ClassVar = "logistic (MNF)"
+    kind: Literal["mnf_logistic"] = "mnf_logistic"
+    tasks: ClassVar = frozenset({"segmentation"})
+    images: ClassVar = True
+    is_linear: ClassVar = True
+    implementation: ClassVar = "napari_spectrai.learn.classical.noise_fraction:MNFLogistic"
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 15, "shapes": 25} if purpose == "pixels" else {}
+
+
 class PLSDA(PixelClassifier):
     """Partial least squares discriminant analysis (Barker & Rayens 2003, doi:10.1002/cem.785)."""
 

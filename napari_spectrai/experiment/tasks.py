@@ -233,8 +233,8 @@ class _Classes(TaskSpec):
     metrics: ClassVar = ("average_accuracy", "overall_accuracy", "kappa", "f1", "miou", "calibration_error")
     loss: ClassVar = "cross_entropy"
     baselines: ClassVar = (
-        "logistic_regression", "pls_da", "pca_lda", "svm", "random_forest", "logistic_local_means", "pca_lda_local_means",
-        "svm_local_means", "random_forest_local_means", "kmeans", "nmf", "vca_fcls",
+        "logistic_regression", "mnf_logistic", "pls_da", "pca_lda", "svm", "random_forest", "logistic_local_means",
+        "pca_lda_local_means", "svm_local_means", "random_forest_local_means", "kmeans", "nmf", "vca_fcls",
     )  # fmt: skip
 
 

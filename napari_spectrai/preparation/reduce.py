@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
+from napari_spectrai.noise.fractions import components
 from napari_spectrai.preparation.step import LEARNT, Step
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -104,8 +105,6 @@ class MNF(_Reduction):
     kind: Literal["mnf"] = "mnf"
 
     def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
-        from scipy.linalg import eigh
-
         bands = centred.shape[1]
         steps = np.diff(spectra.astype(np.float64), axis=-2).reshape(-1, bands)
         steps = steps[np.isfinite(steps).all(-1)]
@@ -115,6 +114,5 @@ class MNF(_Reduction):
             )
         noise = steps.T @ steps / (2 * len(steps))
         noise += np.eye(bands) * (1e-9 * np.trace(noise) / bands + np.finfo(np.float64).tiny)
-        _, vectors = eigh(centred.T @ centred / len(centred), noise, subset_by_index=(bands - self.components, bands - 1))
-        forward = vectors[:, ::-1]
+        _, forward = components(centred.T @ centred / len(centred), noise, self.components)
         return forward, forward.T @ noise

@@ -59,8 +59,7 @@ class PixelClassifier(Method, ABC):
         x, y = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         chosen = torch.cat([_spread(torch.nonzero(y == value)[:, 0], self.spec.at_most, len(y)) for value in y.unique()])
         spectra, classes = x[chosen].double().cpu().numpy(), y[chosen].cpu().numpy() - 1
-        mean, deviation = spectra.mean(0), spectra.std(0)
-        deviation[deviation <= 1e-12 * (1 + np.abs(mean))] = 1.0
+        mean, deviation = spectra.mean(0), self._units(spectra)
         from threadpoolctl import threadpool_limits
 
         # matrices this small are slower on many threads, which wait for each other
@@ -70,6 +69,11 @@ class PixelClassifier(Method, ABC):
         tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in learnt.items()}
         kept = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         self.learn({"mean": torch.from_numpy(mean).float(), "deviation": torch.from_numpy(deviation).float(), **kept})
+
+    def _units(self, spectra: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the unit of each band, in which spectra are standardised."""
+        deviation: npt.NDArray[np.float64] = spectra.std(0)
+        return np.where(deviation <= 1e-12 * (1 + np.abs(spectra.mean(0))), 1.0, deviation)
 
     def _learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Fit in the span of the spectra if there are more bands than spectra: the result is the same, in much less time."""
@@ -112,10 +116,10 @@ def _spread(places: Tensor, most: int, total: int) -> Tensor:
     return places[torch.linspace(0, len(places) - 1, wanted, device=places.device).long()]
 
 
-class _Linear(PixelClassifier):
+class LinearClassifier(PixelClassifier):
     """Scores that are linear in the spectrum."""
 
-    spanned: ClassVar = ("weight",)
+    spanned: ClassVar[tuple[str, ...]] = ("weight",)
     weight: Tensor
     intercept: Tensor
 
@@ -129,7 +133,7 @@ class _Linear(PixelClassifier):
         return {"weight": self._of_all(weight, present, 0.0), "intercept": self._of_all(intercept, present, -1e4)}
 
 
-class LogisticRegression(_Linear):
+class LogisticRegression(LinearClassifier):
     """Multinomial logistic regression."""
 
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -140,7 +144,7 @@ class LogisticRegression(_Linear):
         return self._rows(best.coef_, best.intercept_, best.classes_)
 
 
-class PLSDA(_Linear):
+class PLSDA(LinearClassifier):
     """Partial least squares onto indicators of the classes."""
 
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -181,7 +185,7 @@ def _extent(x: npt.NDArray[np.float64], indicator: npt.NDArray[np.float64], most
     return int(none[0]) if len(none) else most
 
 
-class PCALDA(_Linear):
+class PCALDA(LinearClassifier):
     """Linear discriminants of principal component scores."""
 
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:

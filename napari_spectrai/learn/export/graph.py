@@ -70,7 +70,7 @@ class Graph(nn.Module):
 
 
 EXPORTED_METHODS = frozenset(
-    {"ridge", "automatic", "logistic_regression", "pls_da", "pca_lda", "logistic_local_means", "pca_lda_local_means"}
+    ["ridge", "automatic", "logistic_regression", "mnf_logistic", "pls_da", "pca_lda", "logistic_local_means", "pca_lda_local_means"]
 )
 """Kinds of classical methods whose forward is torch alone; of a mixture, if the forward of each of its members is."""
 
