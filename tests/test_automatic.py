@@ -245,7 +245,7 @@ def test_a_network_of_another_package_declares_that_it_is_a_candidate_and_with_w
 
         @classmethod
         def candidacy(cls, purpose, size):
-            return {"shapes": 15} if purpose == "pixels" and size.samples > 100 else {}
+            return {"shapes": 12} if purpose == "pixels" and size.samples > 100 else {}
 
         @classmethod
         def recipe(cls, size, *, classifies):
@@ -256,7 +256,7 @@ def test_a_network_of_another_package_declares_that_it_is_a_candidate_and_with_w
     scene = Cube(np.random.default_rng(0).random((8, 8, 4), dtype=np.float32))
     experiment = Experiment.default("segmentation", scene, Labels(np.arange(64).reshape(8, 8) % 2 + 1))
     found = candidates_for(experiment, Size(500, 4, (8, 8)))
-    assert [one.name for one in found[:3]] == ["logistic", "Another (SNV)", "logistic (SNV)"]
+    assert [one.name for one in found[:3]] == ["logistic", "Another (SNV)", "MNF logistic"]
     assert (found[1].network.at_most, found[1].experiment.training.batch, found[1].experiment.training.epochs) == (50, 3, 6)
     assert "Another (SNV)" not in {one.name for one in candidates_for(experiment, Size(50, 4, (8, 8)))}
 

@@ -54,8 +54,8 @@ class MNFLogistic(PixelClassifier):
     The noise is estimated from differences between neighbouring pixels of the image, labelled or not.
     """
 
-    title: ClassVar = "Logistic regression, MNF"
-    label: ClassVar = "logistic (MNF)"
+    title: ClassVar = "Logistic regression, MNF components"
+    label: ClassVar = "MNF logistic"
     kind: Literal["mnf_logistic"] = "mnf_logistic"
     tasks: ClassVar = frozenset({"segmentation"})
     images: ClassVar = True

@@ -232,9 +232,9 @@ class _Classes(TaskSpec):
     truth: ClassVar = "labels"
     metrics: ClassVar = ("average_accuracy", "overall_accuracy", "kappa", "f1", "miou", "calibration_error")
     loss: ClassVar = "cross_entropy"
-    baselines: ClassVar = (
-        "logistic_regression", "mnf_logistic", "pls_da", "pca_lda", "svm", "random_forest", "logistic_local_means",
-        "pca_lda_local_means", "svm_local_means", "random_forest_local_means", "kmeans", "nmf", "vca_fcls",
+    baselines: ClassVar[tuple[str, ...]] = (
+        "logistic_regression", "pls_da", "pca_lda", "svm", "random_forest", "logistic_local_means", "pca_lda_local_means",
+        "svm_local_means", "random_forest_local_means", "kmeans", "nmf", "vca_fcls",
     )  # fmt: skip
 
 
@@ -264,6 +264,7 @@ class Segmentation(_Classes):
     title: ClassVar = "Segmentation"
     kind: Literal["segmentation"] = "segmentation"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
+    baselines: ClassVar[tuple[str, ...]] = ("logistic_regression", "mnf_logistic", *_Classes.baselines[1:])
     network: ClassVar = "unet"
     network_settings: ClassVar = MappingProxyType({"dims": 2, "components": 32})
     uses_neighbours: ClassVar = True
