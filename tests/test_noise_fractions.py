@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from napari_spectrai.experiment.network_spec import networks
+from napari_spectrai.experiment.suitability import Suitability
+from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.noise.fractions import MOST_BANDS, least_noisy
 
@@ -106,3 +108,15 @@ def test_pixels_without_data_take_no_part_in_the_noise():
     method.fit([Scene(x, y, torch.from_numpy(labelled & ~empty)[None], holds=holds)])
     found = method(x).argmax(-1)[0].numpy()[~empty]
     assert (found == material[~empty]).mean() > whole - 0.03
+
+
+def test_spectra_in_a_list_are_no_neighbours():
+    rng = np.random.default_rng(4)
+    y = torch.from_numpy(rng.permutation(np.arange(200) % 2) + 1).view(1, 200, 1)
+    x = torch.from_numpy(rng.normal(0, 0.3, (1, 200, 1, 6)).astype(np.float32)) + 2.0 * y[..., None]
+    for order in (torch.arange(200), torch.argsort(y.flatten())):  # sorted, all neighbours but two are of one class
+        method = networks.parse("mnf_logistic").load()(networks.parse("mnf_logistic"), 6, 2, classes=True)
+        scene = Scene(x[:, order], y[:, order], torch.ones(1, 200, 1, dtype=torch.bool))
+        method.fit([scene])
+        assert (method(scene.x).argmax(-1) + 1 == scene.y).float().mean() > 0.9
+    assert "without neighbours" in Suitability(tasks.parse("segmentation"), is_image=False).why_not(networks["mnf_logistic"])

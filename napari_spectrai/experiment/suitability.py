@@ -72,7 +72,7 @@ class Suitability:
             return "needs pairs, but there is no truth"
         if self.task.of_images:
             return "" if fits_images(cls) else "classifies pixels, not whole images"
-        if not self.is_image and min(cls.dimensions) > 1:
+        if not self.is_image and (min(cls.dimensions) > 1 or cls.images):
             return "needs images, but these are spectra without neighbours"
         return ""
 

@@ -48,9 +48,11 @@ class MNFLogistic(LinearClassifier):
 
 
 def _differences(scene: Scene) -> Tensor:
-    """Return differences (n, λ) between pixels next to each other that both hold data, evenly spread."""
-    holds = torch.ones_like(scene.counts) if scene.holds is None else scene.holds
+    """Return differences (n, λ) between pixels next to each other that both hold data, evenly spread; of a list of spectra, none."""
     found = [scene.x.new_empty(0, scene.x.shape[-1])]
+    if scene.x.shape[2] == 1:
+        return found[0]
+    holds = torch.ones_like(scene.counts) if scene.holds is None else scene.holds
     for axis in (1, 2):
         if (length := holds.shape[axis] - 1) > 0:
             before = thinned(torch.nonzero(holds.narrow(axis, 0, length) & holds.narrow(axis, 1, length)), MOST)
