@@ -99,3 +99,9 @@ def test_labels_lie_as_the_spectra_do(kind, order, tmp_path):
             for number, side in enumerate(order):
                 file["labels"].dims[number].label = side
     np.testing.assert_array_equal(read_labels(tmp_path / "a.h5", dataset="labels").data, CLASSES)
+
+
+def test_a_dimension_that_is_given_is_that_of_the_file(tmp_path):
+    array = xarray.DataArray(CUBE.transpose(1, 0, 2), dims=("x", "y", "wavelength"), name="cube")
+    array.to_dataset().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=False)
+    np.testing.assert_array_equal(np.asarray(read(tmp_path / "a.zarr", spectral=0).data), CUBE.transpose(0, 2, 1))

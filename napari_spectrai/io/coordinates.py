@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_spectrai.io.container import find_axis, is_excluded, of_values, plainly_last
 from napari_spectrai.io.found import RawArray
 from napari_spectrai.io.grids import planes
+from napari_spectrai.remedies import is_answered
 from napari_spectrai.units import quantity_of, unit_of
 
 _LENGTHS = {"um": "um", "µm": "um", "μm": "um", "micrometer": "um", "micron": "um", "mm": "mm", "nm": "nm", "m": "m"}
@@ -84,6 +85,8 @@ def of_coordinates(
 
 def upright(found: RawArray, names: Sequence[str]) -> RawArray:
     """Return an image with y before x, where the names of its dimensions say that it is stored the other way round."""
+    if is_answered("spectral"):  # by its number in the file
+        return found
     place = found.spectral % len(names)
     rest = [number for number in range(len(names)) if number != place][-2:]
     if len(rest) < 2 or not x_before_y([names[number] for number in rest]):

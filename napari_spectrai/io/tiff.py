@@ -29,6 +29,7 @@ from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.satellites import TiffBands, tiff_bands
 from napari_spectrai.io.tiff_metadata import axis_and_size, named_dimension, steps_of
 from napari_spectrai.io.titles import of_pages
+from napari_spectrai.remedies import is_answered
 
 _OME_UNITS = {"z": ("um", "nm", "mm", "m"), "time": ("s", "ms", "min", "h")}
 _NAMES = {"Z": "z", "T": "time"}
@@ -218,7 +219,7 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
 def _times_first(data: Any, axes: str) -> tuple[Any, str]:
     """Return a series with its times before its depths, whichever of them the file stores faster."""
     depth, time = axes.find("Z"), axes.find("T")
-    if not 0 <= depth < time:
+    if not 0 <= depth < time or is_answered("spectral"):  # whose dimensions are numbered as in the file
         return data, axes
     order = list(range(len(axes)))
     order[depth], order[time] = time, depth
