@@ -157,3 +157,12 @@ def test_values_of_one_bit_are_read(shape, tmp_path):
     with pytest.warns(SpectralWarning, match="which dimension holds the bands"):
         cube = read(tmp_path / "a.tif")
     np.testing.assert_array_equal(np.moveaxis(np.asarray(cube.data), -1, 0), mask)
+
+
+def test_a_size_of_pixels_does_not_stay_where_other_dimensions_are_chosen(tmp_path):
+    stack = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, resolution=(4, 2), metadata={"axes": "ZYX", "unit": "um", "spacing": 10.0})
+    assert read(tmp_path / "a.tif", spectral=0).pixel_size == (0.5, 0.25)
+    cube = read(tmp_path / "a.tif", spectral=2)
+    np.testing.assert_array_equal(np.asarray(cube.data), stack)
+    assert (cube.pixel_size, cube.pixel_unit) == (None, "pixel")

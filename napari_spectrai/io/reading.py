@@ -93,6 +93,9 @@ def opened(
             f"{path}: its dimension {place} would be that of {found.data.shape[place]:,} bands, of which there may be {MOST_BANDS:,}; "
             f"choose another {where('spectral')}"
         )
+    if spectral is not None and place != found.spectral % len(found.data.shape):  # sizes and places are those of other dimensions
+        kept = {key: value for key, value in found.metadata.items() if key not in ("origin", "planes", "bad_bands")}
+        found = replace(found, pixel_size=None, pixel_unit="pixel", metadata=kept)
     positions = found.axis if place == found.spectral % len(found.data.shape) or (found.axis and shape) else None
     plain = not any(value is not None for value in given.values())
     with _as_cube(path):
