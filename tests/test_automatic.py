@@ -208,6 +208,17 @@ def test_time_that_is_used_up_leaves_candidates_out_and_names_them(scene, tmp_pa
     assert any("Not compared for lack of time: forest" in note for note in model.card().notes)
 
 
+def test_a_fold_of_a_network_ends_when_the_time_is_used_up(scene, tmp_path):
+    cube, labels, _ = scene
+    network = {"kind": "automatic", "candidates": ["logistic_regression", "spectral_mlp"], "seconds": 1.5}
+    experiment = Experiment.default("segmentation", cube, labels)
+    document = experiment.model_dump(mode="json") | {"network": network, "training": {"epochs": 100_000}}  # hours
+    model = train(Experiment.from_mapping(document), cube, labels, run=tmp_path / "run")
+    notes = {one["name"]: one["note"] for one in model.card().compared}
+    assert not notes["logistic"]
+    assert "time was used up" in notes["Spectral MLP"]
+
+
 @pytest.mark.all_candidates
 def test_candidates_can_be_fitted_in_the_order_of_their_simplicity():
     experiment = Experiment.from_mapping({"task": "segmentation", "network": "automatic"})

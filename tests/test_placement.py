@@ -360,3 +360,17 @@ def test_labels_turned_over_an_image_without_a_pixel_size_are_turned_back_or_sai
     assert found.kind == kind
     assert not found.unplaced
     assert "pixel size" not in found.words
+
+
+@pytest.mark.parametrize("place", [{"translate": (0.0, 9.0)}, {"affine": np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])}])
+def test_labels_that_all_lie_outside_are_said_to_do_so(place, tmp_path):
+    rng = np.random.default_rng(0)
+    image = layer(rng.random((5, 12, 14)))
+    marks = np.zeros((12, 14), np.uint8)
+    marks[2:5, 6:8], marks[7:10, 6:8] = 1, 2
+    labels = layer(marks, spectral=False, name="strokes", **place)
+    experiment = Experiment.default("segmentation", image, marks).override("network=pca_lda")
+    with pytest.raises(ValueError, match=r"no labelled pixel of 'strokes' lies within 'cells' .* set data.pairing=pixels"):
+        gather(experiment, image, labels)
+    (_, (taken,)) = gather(experiment.override("data.pairing=pixels"), image, labels)  # the remedy
+    np.testing.assert_array_equal(taken.data, marks)

@@ -493,3 +493,24 @@ def test_a_moved_run_is_still_resumable(pairs, quick, tmp_path):
     drain(fit(quick(), *pairs, run=tmp_path / "a"), until=lambda e: isinstance(e, Epoch) and e.epoch == 2)
     shutil.move(tmp_path / "a", tmp_path / "b")
     assert isinstance(drain(fit(None, *pairs, run=tmp_path / "b", resume=True))[0][-1], Finished)
+
+
+@pytest.mark.usefixtures("few_rivals")
+@pytest.mark.parametrize("until", [Started, Epoch, Saved])
+@pytest.mark.parametrize("task", ["classification", "denoising"])
+def test_a_training_interrupted_anywhere_goes_on_to_the_same_model(task, until, pairs, tmp_path):
+    noisy, clean = pairs
+    labels = (clean.numpy().mean(-1) > np.median(clean.numpy().mean(-1))) + 1
+    truth = labels if task == "classification" else clean
+    network = "spectral_mlp" if task == "classification" else "residual_mlp"
+    # a metric of which more is better, whose best epoch is not the last
+    experiment = Experiment.default(task, noisy, truth).override(f"network={network}", "training.epochs=3", "network.width=16")
+    whole = train(experiment, noisy, truth, run=tmp_path / "whole")
+    events = fit(experiment, noisy, truth, run=tmp_path / "run")
+    next(event for event in events if isinstance(event, until))
+    events.close()
+    found = [*fit(run=tmp_path / "run", resume=True)]
+    assert sum(event.best for event in RunFolder(tmp_path / "run").events() if isinstance(event, Epoch)) >= 1
+    assert found[-1].reason == "done"
+    for name, tensor in Model.load(found[-1].model).network.state_dict().items():
+        torch.testing.assert_close(tensor, whole.network.state_dict()[name], rtol=0, atol=0, msg=name)

@@ -95,10 +95,21 @@ def by_position(experiment: Experiment, inputs: Sequence[Cube], targets: Sequenc
     if experiment.data.pairing != "position" or not experiment.task.needs_truth or len(inputs) != len(targets):
         return list(inputs), list(targets), []
     pairs = [paired(experiment.task, cube, truth) for cube, truth in zip(inputs, targets, strict=True)]
-    found = [Problem("truth", f"{pair.trouble}, or set data.pairing=pixels") for pair in pairs if pair.trouble]
+    troubles = [pair.trouble or _all_outside(truth, pair.truth, pair.cube) for truth, pair in zip(targets, pairs, strict=True)]
+    found = [Problem("truth", f"{trouble}, or set data.pairing=pixels") for trouble in troubles if trouble]
     if found:
         raise SettingsError(found)
     return [pair.cube for pair in pairs], [pair.truth for pair in pairs], [pair.words for pair in pairs if pair.words]
+
+
+def _all_outside(given: Truth, taken: Truth, cube: Cube) -> str:
+    """Return why labels have no class at the position of a cube, if they have some elsewhere; else nothing."""
+    if not isinstance(given, Labels) or not isinstance(taken, Labels) or taken.values() or not given.values():
+        return ""
+    return (
+        f"no labelled pixel of {given.name or 'the labels'!r} lies within {cube.name or 'the cube'!r} (scale, translate and rotation of "
+        "layers say where pixels lie); set its position to that of the other one"
+    )
 
 
 def _planes(cubes: list[Cube], truths: list[Truth]) -> tuple[list[Cube], list[Truth]]:

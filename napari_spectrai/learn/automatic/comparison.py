@@ -139,12 +139,20 @@ class Comparison:
         outputs: list[Tensor] = []
         tuned: dict[str, Any] = {}
         modules: dict[int, nn.Module] = {}
+
+        def stopping() -> bool:
+            return self.stopping() or (not first and self.left <= 0)
+
         for number, asked in self.folds_asked():
             try:
-                module = self.bench.fitted(candidate, self.maps[number], self.stopping, chosen=tuned)
+                module = self.bench.fitted(candidate, self.maps[number], stopping, chosen=tuned)
                 outputs.append(self.bench.answers(candidate, module, asked))
             except Stopped:
-                raise
+                if self.stopping():
+                    raise
+                took, of = self.now() - began, f"fold {number + 1} of {len(self.maps)}"
+                yield FoldOutcome(candidate, None, took, f"not compared: {of} was not finished when the time was used up", late=True)
+                return
             except (ArithmeticError, ValueError, RuntimeError) as error:
                 yield FoldOutcome(candidate, None, self.now() - began, f"left out: {error}")
                 return

@@ -47,9 +47,8 @@ class Saver:
         network: nn.Module = self.parts["average"]
         return network
 
-    def restored(self) -> TrainingPosition:
-        """Restore the last checkpoint, and return its position; without one, return the beginning."""
-        place = TrainingPosition()
+    def restored(self, place: TrainingPosition) -> TrainingPosition:
+        """Restore the last checkpoint, and return its position; without one, return `place`, the beginning."""
         if checkpoint.is_there(self.folder.checkpoint):
             models = self.folder.last if self.folder.last.exists() else None
             place, note = checkpoint.load(self.folder.checkpoint, self.parts, self.generator, models=models)

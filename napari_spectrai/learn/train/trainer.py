@@ -113,7 +113,7 @@ class Trainer:
 
     def restore(self) -> None:
         """Restore the last checkpoint; without one, start at the beginning."""
-        self.place = self.saver.restored()
+        self.place = self.saver.restored(self.place)
         self.average.updates = self.place.epoch * self.steps + self.place.step
 
     def share_state(self) -> None:
