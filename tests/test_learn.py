@@ -428,7 +428,8 @@ def test_spectra_with_missing_values_are_left_out_unless_they_are_filled(pairs, 
 def test_what_does_not_pair_is_refused(pairs, image_pairs):
     noisy, clean = pairs
     cases = [
-        (noisy, None, "1 inputs but 0 truths"),
+        (noisy, None, "1 input but 0 truths"),
+        ([noisy, noisy[:9]], clean, "2 inputs but 1 truth;"),
         (noisy, clean[:50], r"shape \(120, 40\) and its truth 'clean' \(50, 40\)"),
         (noisy, Cube(clean.data, SpectralAxis(clean.axis.values + 20, "1/cm"), name="t"), "positions that differ by up to 20 1/cm"),
         ([noisy, image_pairs[0]], [clean, image_pairs[1]], "12 bands where 40"),

@@ -10,9 +10,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, SpectralAxis, fit
+from napari_spectrai import Cube, Experiment, SpectralAxis, fit, write
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.network_spec import networks
+from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.fit import follow
 from napari_spectrai.learn.train.step_timing import time_steps
@@ -20,7 +21,7 @@ from napari_spectrai.plan import subsets
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.presets import PRESETS, preset
 from napari_spectrai.plan.size import Extent, extent
-from napari_spectrai.plan.truths import gather
+from napari_spectrai.plan.truths import from_files, gather
 from napari_spectrai.runs import RunFolder, Started, estimate, export, history
 from napari_spectrai.runs.estimate import Question, questioned
 
@@ -37,6 +38,18 @@ def scene(bands=8):
     classes[2:12, 2:28], classes[16:28, 2:28] = 1, 2
     data = (rng.normal(0, 0.1, (30, 30, bands)) + classes[..., None]).astype(np.float32)
     return Cube(data, SpectralAxis(np.linspace(400, 700, bands), "nm"), name="scene"), Labels(classes, {1: "water", 2: "soil"})
+
+
+@pytest.mark.parametrize("name", ["map.zarr", "map.ome.zarr"])
+def test_a_format_that_is_a_folder_is_no_folder_of_classes(tmp_path, name):
+    cube, truth = scene()
+    path = write(cube, tmp_path / name)
+    experiment = Experiment.from_mapping({"task": {"kind": "segmentation"}, "data": {"input": [path]}})
+    with pytest.raises(ValueError, match="must contain one folder per class"):
+        from_files(experiment)
+    labels = write_labels(truth, tmp_path / "classes.zarr")
+    cubes, truths = from_files(experiment.override(f"data.truth=[{labels}]"))
+    assert (cubes[0].shape, truths[0].shape) == (cube.shape, truth.shape)
 
 
 # ---------------------------------------------------------------- how large it is

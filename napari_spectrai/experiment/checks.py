@@ -31,7 +31,8 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
     if not cubes:
         return [Problem("input", "there is nothing to train on; pass a cube, or list files in data.input")]
     if task.needs_truth and len(cubes) != len(truths):
-        return [Problem("truth", f"{len(cubes)} inputs but {len(truths)} truths; {task.title.lower()} needs one truth for each input")]
+        counts = [f"{len(items)} {what}{'' if len(items) == 1 else 's'}" for items, what in ((cubes, "input"), (truths, "truth"))]
+        return [Problem("truth", f"{' but '.join(counts)}; {task.title.lower()} needs one truth for each input")]
     if not task.needs_truth and truths:
         return [
             Problem("truth", f"{task.title.lower()} from {_learns(experiment)} takes no truth; remove it, or set task.learns_from=pairs")

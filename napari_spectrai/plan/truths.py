@@ -19,6 +19,7 @@ from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.compatibility import with_bands_of
 from napari_spectrai.io.columns import column_roles
+from napari_spectrai.io.folders import is_folder_of_files
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.io.reading import existing
 from napari_spectrai.label_conversion import labels_of
@@ -195,7 +196,7 @@ def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> l
     known = tuple(suffixes) if suffixes else tuple(suffix for f in io.FORMATS for suffix in f.suffixes)
     found: list[Path] = []
     for path in paths:
-        if path.is_dir() and path.suffix != ".zarr":
+        if is_folder_of_files(path):
             files = sorted(file for file in path.iterdir() if file.name.lower().endswith(known) and not file.name.startswith("."))
             if not files:
                 raise FileNotFoundError(f"{path} contains no readable file")
@@ -224,7 +225,7 @@ def _classes_of(data: Data) -> tuple[list[Cube], list[Truth]]:
 
 def _class_folder(folder: Path, data: Data) -> list[tuple[Cube, list[str]]]:
     """Return the cubes of a folder with one folder per class, with their class, or one class for each spectrum of a set."""
-    inner = sorted(one for one in folder.iterdir() if one.is_dir() and one.suffix != ".zarr") if folder.is_dir() else []
+    inner = sorted(filter(is_folder_of_files, folder.iterdir())) if is_folder_of_files(folder) else []
     if not inner:
         raise ValueError(
             f"data.truth is empty, so {folder} must contain one folder per class; list label images in data.truth, or use such a folder"

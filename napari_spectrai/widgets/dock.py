@@ -12,7 +12,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_spectrai.widgets import preferences
 from napari_spectrai.widgets.arrangement import arrange, holder_of
@@ -32,6 +32,8 @@ from napari_spectrai.widgets.warm_up import begin
 from napari_spectrai.widgets.whole_view import keep_whole
 
 _WRONG = "#e0503f"
+_USUAL, _PADDING = "Intensities", 20
+"""A label as long as most are, and the space that a style may leave around one, in pixels."""
 WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
 """Docks that Spectra accompanies."""
 _ACCOMPANIED = "napari-spectrai accompanied"
@@ -273,12 +275,16 @@ class LayerDock(Dock):
 
 
 def rows(*widgets: Any) -> Container[Any]:
-    """Stack widgets with their labels at the left."""
+    """Stack widgets with their labels at the left; fields start at one place, except next to long labels."""
     made = Container(widgets=list(widgets), labels=True)
     made.margins = (0, 0, 0, 0)
+    usual = made.native.fontMetrics().horizontalAdvance(_USUAL) + _PADDING
     for widget in widgets:
         if isinstance(widget, ComboBox):
             dress(widget)
+        labelled = widget.native.parentWidget().layout().itemAt(0).widget()
+        if isinstance(labelled, QLabel):  # magicgui aligns those of one container, without the padding of the style
+            labelled.setMinimumWidth(max(usual, labelled.minimumWidth() + _PADDING))
     return made
 
 

@@ -193,6 +193,11 @@ class Plot(Container[Any]):
         """Colour of predictions."""
         return "#4aa3df"
 
+    def share_positions(self, below: Plot | None) -> None:
+        """Leave the positions to a plot below this one, which then shows the same range; None: show them here."""
+        self._item.setXLink(None if below is None else below._item)  # noqa: SLF001
+        self._item.getAxis("bottom").setStyle(showValues=below is None)
+
     def titles(self, *, x: str | None = None, y: str | None = None) -> None:
         """Set the titles of the axes; an empty one takes no space."""
         new = {"bottom": self._titles["bottom"] if x is None else x, "left": self._titles["left"] if y is None else y}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from magicgui.widgets import ComboBox
+from magicgui.widgets import ComboBox, Container, LineEdit, SpinBox
 from qtpy.QtWidgets import QLabel
 
 from napari_spectrai import Experiment
@@ -14,6 +14,7 @@ from napari_spectrai.mapping.peaks import PeakMaps
 from napari_spectrai.preparation.optical import Optical
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.spec import SettingsError
+from napari_spectrai.widgets.dock import rows
 from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, short_names
 from napari_spectrai.widgets.form import SpecForm
 
@@ -143,3 +144,14 @@ def test_names_of_rows_are_short_and_stand_in_two_lines(qapp):
     lines = in_two_lines("a name with far too many words for two lines", metrics, width).split("\n")
     assert len(lines) == 2
     assert lines[1].endswith("…")
+
+
+def test_fields_start_at_one_place_in_all_rows(qtbot):
+    boxes = [rows(LineEdit(label="Low"), ComboBox(choices=["a"], label="Intensities")), rows(SpinBox(label="Factor"))]
+    column = Container(widgets=boxes, labels=False)
+    column.native.setStyleSheet("QLabel { padding: 3px; }")
+    column.native.resize(360, 200)
+    column.show()
+    fields = [field.native for box in boxes for field in box]
+    assert len({field.mapTo(column.native, field.rect().topLeft()).x() for field in fields}) == 1
+    column.close()

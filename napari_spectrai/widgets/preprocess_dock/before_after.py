@@ -18,6 +18,8 @@ from napari_spectrai.widgets.preprocess_dock.spike_review import SPIKE, SpikeRev
 
 _NEAR = 14.0
 """Distance in pixels within which a click meets a mark."""
+POSITIONS = 18
+"""Height of the numbers along an axis, in pixels."""
 Marked = tuple[SpikeReview, int, float, float]
 """A spike: its review, its number there, and its place in the plot."""
 
@@ -28,6 +30,11 @@ class BeforeAfter(Container[Any]):
     Signals
     -------
     switched : a spike was clicked: its review, and its number there
+
+    Attributes
+    ----------
+    spared : int
+        Pixels by which the upper plot is lower, since it shares the positions with the lower one.
     """
 
     switched = Signal(object, int)
@@ -44,6 +51,7 @@ class BeforeAfter(Container[Any]):
         super().__init__(widgets=[self.before, self.after, row], labels=False, name="before_after")
         self.margins = (0, 0, 0, 0)
         self.native.layout().setSpacing(0)
+        self.spared = 0
         self._marks: list[Marked] = []
         self._effect: Effect | None = None
         self._axis: SpectralAxis | None = None
@@ -59,6 +67,7 @@ class BeforeAfter(Container[Any]):
     def show_effect(self, effect: Effect, axis: SpectralAxis, note: str) -> None:
         """Show the effect on a spectrum of this axis."""
         self._effect, self._axis = effect, axis
+        self._share(np.array_equal(effect.axis.values, axis.values) and effect.axis.unit == axis.unit)
         self.before.titles(x="" if effect.axis.label == axis.label else axis.label)
         self.after.titles(x=effect.axis.label)
         for name in self.before.names():
@@ -70,6 +79,13 @@ class BeforeAfter(Container[Any]):
             self.before.curve(name, estimate.axis.values, estimate.values, CLASSICAL, dashed=True, width=1.6, legend=False)
         self.after.curve("after", effect.axis.values, effect.after, self.after.accent, legend=False)
         self.note.value = note
+
+    def _share(self, shared: bool) -> None:  # noqa: FBT001
+        """Show the positions once, below both plots, where they are the same."""
+        spared = POSITIONS if shared else 0
+        if spared != self.spared:
+            self.spared = spared
+            self.before.share_positions(self.after if shared else None)
 
     def mark(self, pixel: Sequence[int], reviews: Sequence[SpikeReview]) -> None:
         """Mark the spikes of the spectrum shown, those to keep in another colour."""

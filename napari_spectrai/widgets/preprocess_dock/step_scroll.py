@@ -11,10 +11,10 @@ from qtpy.QtWidgets import QSizePolicy
 from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
 from napari_spectrai.widgets.scrolling import Scrolling
 
-LEAST_LIST = 66
-"""Height that a long list keeps, in pixels: two folded steps and a half."""
-LEAST_PLOT, MOST_PLOT = 78, 190
-"""Limits of the height of a plot, in pixels."""
+LEAST_LIST, GOOD_LIST = 40, 66
+"""Height that a long list keeps, in pixels: a folded step and a half; and two and a half."""
+LEAST_PLOT, GOOD_PLOT, MOST_PLOT = 78, 94, 190
+"""Limits of the height of a plot with the numbers of its axis, and the height from which on there is space for other things, in pixels."""
 
 
 class StepScroll(Container[Any]):
@@ -88,19 +88,20 @@ class Heights(QObject):
             elif widget is not self._steps.native:
                 others += item.heightForWidth(width) if item.hasHeightForWidth() else item.sizeHint().height()
         free = self._column.viewport().height() - others - layout.spacing() * max(0, shown - 1)
-        plots = (self._shown.before, self._shown.after)
+        spared = self._shown.spared
+        least = 2 * LEAST_PLOT - spared
         content = self._steps.form.native.sizeHint().height()
         free -= self._steps.around
         line = self._dispensable.native.sizeHint().height() + layout.spacing()
-        room = free - line >= len(plots) * LEAST_PLOT + min(content, LEAST_LIST)
+        room = free - line >= 2 * GOOD_PLOT - spared + min(content, GOOD_LIST)
         if self._dispensable.visible != room:
             self._dispensable.visible = room
         free -= line if room else 0
-        left = free - len(plots) * LEAST_PLOT
+        left = free - least
         # a dock too low for both scrolls as a whole, with the list in full: one scroll bar, not two next to one another
         listed = content if left < LEAST_LIST else min(content, left)
-        each = min(MOST_PLOT, max(LEAST_PLOT, (free - listed) // len(plots)))
+        each = min(MOST_PLOT, max(LEAST_PLOT, (free - listed + spared) // 2))
         self._steps.native.setFixedHeight(listed + self._steps.around)
-        for plot in plots:
-            plot.canvas_height = each
-            plot.native.setFixedHeight(each)
+        for plot, height in ((self._shown.before, each - spared), (self._shown.after, each)):
+            plot.canvas_height = height
+            plot.native.setFixedHeight(height)
