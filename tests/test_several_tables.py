@@ -128,3 +128,16 @@ def test_names_that_matlab_makes_of_positions(lead, tmp_path):
     cube = read(path, axis="nm")
     np.testing.assert_allclose(cube.data, SPECTRA)
     np.testing.assert_allclose(cube.axis.values, POSITIONS)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_waves_of_igor_lie_where_their_scale_says(count, tmp_path):
+    path = tmp_path / "x.itx"
+    body = "".join("\t" + "\t".join(map(str, values)) + "\n" for values in SPECTRA[:count].T)
+    names = " ".join(f"w{number}" for number in range(count))
+    scales = "".join(f'X SetScale/P x 400,2.5,"nm", w{n}; SetScale y 0,0,"", w{n}\n' for n in range(count))
+    path.write_text(f"IGOR\nWAVES/D {names}\nBEGIN\n{body}END\n{scales}")
+    cube = read(path)
+    np.testing.assert_allclose(cube.data, SPECTRA[:count])
+    np.testing.assert_allclose(cube.axis.values, 400 + 2.5 * np.arange(33))
+    assert cube.axis.unit == "nm"

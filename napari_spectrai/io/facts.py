@@ -34,6 +34,8 @@ _LONGEST_FACT = 2000
 """Characters of a line in which a fact is sought; longer lines are titles or numbers."""
 _OF_COLUMN = re.compile(r"y\d?units", re.IGNORECASE)
 """How JASCO gives the quantity of each column, in their order: ``YUNITS``, ``Y2UNITS``, …"""
+_SCALE = re.compile(r"SetScale\s*/P\s+x\s+([-+.\deE]+)\s*,\s*([-+.\deE]+)\s*,\s*\"([^\"]*)\"", re.IGNORECASE)
+"""How a text of Igor gives the first position of a wave, the step, and the unit."""
 _LENGTHS = (
     (re.compile(r"(?<![a-z])(?:µm|μm|um|microns?|micromet\w+)(?![a-z])"), "um"),
     (re.compile(r"(?<![a-z])(?:mm|millimet\w+)(?![a-z])"), "mm"),
@@ -63,6 +65,7 @@ class Facts:
     scan : WITec's geometry: SizeX, SizeY, ScanWidth, ScanHeight, …
     unit : the unit of the scan's lengths
     values : the quantities of the columns of values, where there are several
+    scale : first position, step and unit of values without positions, as Igor writes them
     """
 
     spectral_unit: str = ""
@@ -71,6 +74,7 @@ class Facts:
     scan: Mapping[str, float] = field(default_factory=dict)
     unit: str = "pixel"
     values: tuple[str, ...] = ()
+    scale: tuple[float, float, str] | None = None
 
     def image(self, count: int) -> tuple[int, int] | None:
         """Return height and width of the map, if the header gives them and they are those of `count` spectra."""
@@ -154,7 +158,17 @@ def facts_of(lines: Sequence[str]) -> Facts:
         for number, axis in sorted(axes.items())
         if number > 0 and not axis.get("type", "").casefold().startswith(("spectr", "intens"))
     )
-    return Facts(named or spectral, leads, {} if laser is None else {"laser_nm": laser}, scan, unit, tuple(values))
+    return Facts(named or spectral, leads, {} if laser is None else {"laser_nm": laser}, scan, unit, tuple(values), _scale(lines))
+
+
+def _scale(lines: Sequence[str]) -> tuple[float, float, str] | None:
+    """Return the scale of the waves of a text of Igor, if all have the same."""
+    found = {match.groups() for line in lines if len(line) <= _LONGEST_FACT for match in _SCALE.finditer(line)}
+    try:
+        (start, step, unit), *others = found
+        return None if others else (float(start), float(step), unit)
+    except ValueError:  # there is none, or one that is no number
+        return None
 
 
 def _pair(line: str) -> tuple[str, str]:

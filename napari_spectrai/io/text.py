@@ -126,8 +126,12 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
     notes = [*table.notes, *layout.notes]
     if layout.notes:
         notes.append(f"if that is wrong {give('columns')}")
+    kept = table.numbers[:, ~np.isnan(table.numbers).all(0)]
+    if facts.scale is not None and "position" not in layout.roles and layout.kind in ("bare", "columns"):
+        start, step, unit = facts.scale
+        axis = positions(path, start + step * np.arange(len(kept)), unit)
+        return RawArray(kept, spectral=0, axis=axis, metadata=facts.metadata)
     if layout.kind == "bare":
-        kept = table.numbers[:, ~np.isnan(table.numbers).all(0)]
         return RawArray(kept, spectral=0, sure=False, metadata=facts.metadata)
     reader = {"rows": _in_rows, "columns": _in_columns, "long": _long}[layout.kind]
     found = reader(path, table, layout, facts, notes)
