@@ -141,3 +141,22 @@ def test_waves_of_igor_lie_where_their_scale_says(count, tmp_path):
     np.testing.assert_allclose(cube.data, SPECTRA[:count])
     np.testing.assert_allclose(cube.axis.values, 400 + 2.5 * np.arange(33))
     assert cube.axis.unit == "nm"
+
+
+@pytest.mark.parametrize("mark", ["Page {n}\n", "end of page\n", ""])
+def test_pages_of_one_spectrum_are_joined(mark, tmp_path):
+    path = tmp_path / "x.txt"
+    parts = (slice(0, 12), slice(12, 24), slice(24, 33))
+    pages = [mark.format(n=n + 1) + "Wavelength (nm)\tCounts\n" + lines(POSITIONS[part], SPECTRA[0][part]) for n, part in enumerate(parts)]
+    path.write_text("".join(pages))
+    cube = read(path)
+    np.testing.assert_allclose(cube.data, SPECTRA[:1])
+    np.testing.assert_allclose(cube.axis.values, POSITIONS)
+
+
+def test_positions_and_intensities_may_alternate_under_numbered_letters(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("x1,y1,x2,y2\n" + "".join(f"{w},{a},{w},{b}\n" for w, a, b in zip(POSITIONS, *SPECTRA[:2], strict=True)))
+    cube = read(path, axis="nm")
+    np.testing.assert_allclose(cube.data, SPECTRA[:2])
+    np.testing.assert_allclose(cube.axis.values, POSITIONS)

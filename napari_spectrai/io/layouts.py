@@ -48,9 +48,11 @@ def layout_of(table: Table) -> Layout:
     if width == 2 and [name.casefold() for name in titles] == ["x", "y"]:
         named = ["position", "intensity"]
     pixels(titles, named)
+    alternate = _alternate(titles)
+    named = ["position", "intensity"] * (width // 2) if alternate else named
     for column in table.words:
         named[column] = "label"
-    found = _under_named_line(table) or _rows(table, titles, named)
+    found = _under_named_line(table) or (None if alternate else _rows(table, titles, named))
     if found is not None:
         return found
     if "position" in named and _fits(numbers, named):
@@ -77,6 +79,13 @@ def _under_named_line(table: Table) -> Layout | None:
         return None
     roles = tuple("label" if column == named else "intensity" if column in bands else "ignored" for column in range(table.width))
     return Layout("rows", roles, table.numbers[0, bands], table.words[named][0], skip=1)
+
+
+def _alternate(titles: Sequence[str]) -> bool:
+    """Whether titles are ``x1``, ``y1``, ``x2``, ``y2`` and so on."""
+    words = [title.strip().casefold() for title in titles]
+    pairs = list(zip(words[::2], words[1::2], strict=False))
+    return 2 < len(words) == 2 * len(pairs) and all(x[:1] == "x" and y[:1] == "y" and x[1:] == y[1:] for x, y in pairs)
 
 
 def pixels(titles: Sequence[str], named: list[str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.columns import COORDINATES
+from napari_spectrai.io.columns import COORDINATES, in_order
 from napari_spectrai.io.found import RawArray, warn
 from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.table_results import is_auxiliary
@@ -27,6 +27,7 @@ WHOLE = "table"
 """Name of all tables of a text together, or of its only one."""
 _CELLS = re.compile(r"[\t;,]+")
 _KEY = re.compile(r"^[^\d:=]{1,40}[:=]\s*(?=\S)")
+_PAGE = re.compile(r"(?:table|page|seite)\s*\d+", re.IGNORECASE)
 _MARKS = " \t\"'#%/*>=<-[]"
 _LONGEST, _SPECTRUM = 80, 2
 
@@ -90,14 +91,18 @@ def together(
     return replace(first, data=np.concatenate(spectra), spectral=-1, sure=True, axis=axis, metadata=metadata, dataset=WHOLE), shapes
 
 
-def joined(tables: Sequence[Table]) -> Table | None:
-    """Return tables with the same titles as one, if its lines are values of several spectra with their places."""
-    first = tables[0]
-    if first.width <= _SPECTRUM or any(one.words or one.names != first.names or one.width != first.width for one in tables):
+def joined(tables: Mapping[str, Table]) -> Table | None:
+    """Return tables with the same titles as one, if they are pages of one spectrum, or values of several spectra with their places."""
+    first, *others = tables.values()
+    if any(one.words or one.names != first.names or one.width != first.width for one in (first, *others)):
         return None
-    whole = replace(first, numbers=np.concatenate([one.numbers for one in tables]), runs=())
+    whole = replace(first, numbers=np.concatenate([one.numbers for one in tables.values()]), runs=())
     layout = layout_of(whole)
-    return whole if layout.kind == "long" and any(role in COORDINATES for role in layout.roles) else None
+    if layout.kind == "columns" and all(_PAGE.fullmatch(name) for name in tables):
+        places = layout.columns("position")
+        return whole if places and in_order(whole.numbers[:, places[0]]) else None
+    with_places = first.width > _SPECTRUM and any(role in COORDINATES for role in layout.roles)
+    return whole if layout.kind == "long" and with_places else None
 
 
 def _spectra(found: RawArray) -> npt.NDArray[Any]:

@@ -96,7 +96,7 @@ def _of_several(
         return replace(one_of(blocks[dataset]), dataset=dataset)
     if dataset not in (None, WHOLE):
         raise ValueError(f"there is no table {dataset!r} in it; {listed(blocks, dataset)}")
-    if (one := joined([table for table, _ in blocks.values()])) is not None:
+    if (one := joined({name: table for name, (table, _) in blocks.items()})) is not None:
         return replace(of_table(path, one, whole[1], columns), dataset=WHOLE)
     found, _ = together(path, blocks, one_of)
     if found is not None:
