@@ -15,8 +15,8 @@ LEAST_RATIO = 2.0
 """Ratio of variance to noise variance from which a component is used."""
 COMPONENTS = (5, 30)
 """Smallest and largest number of components."""
-RIDGE = 1e-3
-"""Part of the mean noise variance that is added to that of each band, since the covariance of few differences cannot be inverted."""
+LEAST_NOISE = 1e-6
+"""Smallest noise variance in any direction, relative to the mean one, so that the covariance can be inverted."""
 
 
 def components(total: Doubles, noise: Doubles, count: int) -> tuple[Doubles, Doubles]:
@@ -51,8 +51,8 @@ def least_noisy(pixels: Doubles, differences: Doubles) -> Doubles:
     pixels : ndarray of shape (n, L)
         Spectra of the image.
     differences : ndarray of shape (m, L)
-        Differences between the spectra of neighbouring pixels. Those below the quantile `LEVEL` of their size are taken for noise; without
-        any, the components are principal components of the standardised bands.
+        Differences between the spectra of neighbouring pixels. Those below the quantile `LEVEL` of their size are taken for noise, whose
+        covariance is shrunk (doi:10.1016/S0047-259X(03)00096-4); without any, the components are principal ones of standardised bands.
 
     Returns
     -------
@@ -77,20 +77,22 @@ def least_noisy(pixels: Doubles, differences: Doubles) -> Doubles:
     total, noise = centred.T @ centred / len(centred), _noise(differences)
     level = np.trace(noise) / len(noise) or 1.0
     least, most = COMPONENTS
-    ratios, weights = components(total, noise + RIDGE * level * np.eye(len(noise)), min(most, len(noise)))
+    ratios, weights = components(total, noise + LEAST_NOISE * level * np.eye(len(noise)), min(most, len(noise)))
     weights = weights[:, : max(least, int((ratios > LEAST_RATIO).sum()))]
     found: Doubles = (weights if reduced is None else reduced @ weights) / scale[:, None]
     return found
 
 
 def _noise(differences: Doubles) -> Doubles:
-    """Return the covariance of the noise, from the smaller differences."""
+    """Return the covariance of the noise from the smaller differences, shrunk as few of them need (Ledoit & Wolf 2004)."""
+    from sklearn.covariance import ledoit_wolf
+
     if not len(differences):
         return np.eye(differences.shape[1])
     spread = differences.std(0)
     size = np.square(differences / np.where(spread > 0, spread, 1.0)).sum(1)
     kept = differences[size <= np.quantile(size, LEVEL)]
-    covariance: Doubles = kept.T @ kept / (2 * len(kept))
+    covariance: Doubles = ledoit_wolf(kept, assume_centered=True)[0] / 2
     return covariance
 
 
