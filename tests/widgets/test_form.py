@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from magicgui.widgets import ComboBox, Container, LineEdit, SpinBox
+from napari.components import ViewerModel
+from napari.layers import Image
 from qtpy.QtWidgets import QLabel
 
-from napari_spectrai import Experiment
+from napari_spectrai import Experiment, SpectralAxis
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.networks import UNet
 from napari_spectrai.experiment.suitability import Suitability
@@ -15,8 +18,10 @@ from napari_spectrai.preparation.optical import Optical
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import rows
+from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, short_names
 from napari_spectrai.widgets.form import SpecForm
+from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
 
 
 @pytest.fixture
@@ -155,3 +160,23 @@ def test_fields_start_at_one_place_in_all_rows(qtbot):
     fields = [field.native for box in boxes for field in box]
     assert len({field.mapTo(column.native, field.rect().topLeft()).x() for field in fields}) == 1
     column.close()
+
+
+def test_boxes_of_layers_are_kept_in_their_order(qtbot):
+    """Where layers come, go and change places: making a box takes milliseconds, and all docks make some."""
+    layers = [Image(np.zeros((3, 4, 5)), name=name, metadata={"spectral_axis": SpectralAxis.bands(3).to_json()}) for name in "abcde"]
+    a, b, c, d, e = layers
+    boxes, model = ResultBoxes(), ViewerModel()
+    chips = LayerChips(model, lambda number: ("#ff0000", "#00ff00", "#0000ff", "#ffffff")[number])
+    for offered in ([a, b, c], [d, a, b, c], [d, c], [c, d, e], [e, b, d, c], []):
+        before, kept = dict(boxes.of), dict(chips.of)
+        boxes.offer(offered)
+        model.layers.clear()
+        model.layers.extend(offered)
+        chips.refresh()
+        assert list(boxes.of) == list(chips.of) == offered
+        assert [one.native for one in boxes][1:] == [box.native for box in boxes.of.values()]
+        assert [chips._rows.itemAt(n).widget() for n in range(chips._rows.count())] == [chip.native for chip in chips.of.values()]
+        assert [box.text for box in boxes.of.values()] == [chip.text for chip in chips.of.values()] == [layer.name for layer in offered]
+        assert all(boxes.of[layer] is before[layer] and chips.of[layer] is kept[layer] for layer in offered if layer in before)
+    chips.leave()
