@@ -19,9 +19,8 @@ from napari_spectrai.plan.split import DRAWS, split_maps
 from napari_spectrai.plan.split_methods import gap_of
 from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
-from napari_spectrai.preparation.flat_spectra import flat_spectra
 from napari_spectrai.preparation.missing import nothing_held, usable
-from napari_spectrai.preparation.saturation import saturated
+from napari_spectrai.preparation.saturation import doubtful_spectra
 from napari_spectrai.valid import DataMask, said
 
 
@@ -119,10 +118,7 @@ def divide(
     if new:
         together = experiment.data.groups if experiment.split.method == "group" else []
         repeated += (
-            flat_spectra(cubes, "are learnt")
-            + saturated(cubes, "are learnt")
-            + copied_inputs(cubes, together)
-            + unlike_one_another(cubes, experiment.preparation)
+            doubtful_spectra(cubes, "are learnt") + copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
         )
     notes = [*filter(None, [said(held), marker_among(table, "learnt"), names_alike(table, "learnt"), kept, *repeated])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.preparation.flat_spectra import LOOKED_AT
+from napari_spectrai.preparation.flat_spectra import LOOKED_AT, flat_spectra
 from napari_spectrai.preparation.sample_rows import seen
 
 FEWEST_LEVELS = 16
@@ -46,3 +46,9 @@ def saturated(cubes: Sequence[Cube], what: str, looked_at: int = LOOKED_AT) -> l
             f"np.where((cube.data == {largest:.9g}).any(-1, keepdims=True), np.nan, cube.data)."
         )
     return found if len(found) <= 3 else [*found[:3], f"So do those of {len(found) - 3} more inputs."]
+
+
+def doubtful_spectra(cubes: Sequence[Cube], what: str, looked_at: int = LOOKED_AT) -> list[str]:
+    """Return the sentences of `flat_spectra` and `saturated` on the same values, which are read once."""
+    glances = [Cube(seen(cube, looked_at), cube.axis, name=cube.name) for cube in cubes]
+    return flat_spectra(glances, what, looked_at) + saturated(glances, what, looked_at)

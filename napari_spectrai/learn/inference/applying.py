@@ -26,10 +26,10 @@ from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.placement import KEY as PLACEMENT
-from napari_spectrai.preparation.flat_spectra import AT_A_GLANCE, flat_spectra
+from napari_spectrai.preparation.flat_spectra import AT_A_GLANCE
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.preparation.sample_rows import seen
-from napari_spectrai.preparation.saturation import saturated
+from napari_spectrai.preparation.saturation import doubtful_spectra
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import held_by
 
@@ -169,7 +169,7 @@ def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
         beyond = f"; {fit.extrapolated} of its bands were not measured and take the nearest value" if fit.extrapolated else ""
         notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on{beyond}.")
     notes += [note for step in card.experiment.preparation for note in step.notes(source)]
-    doubtful = flat_spectra([source], "are treated", AT_A_GLANCE) + saturated([source], "are treated", AT_A_GLANCE)
+    doubtful = doubtful_spectra([source], "are treated", AT_A_GLANCE)
     return [*notes, *doubtful, *filter(None, [another_scale(card, source)])]
 
 
