@@ -12,7 +12,7 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.blocks import Bands, Pixels
 from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, silent
-from napari_spectrai.preparation.flat_spectra import AT_A_GLANCE, flat_spectra
+from napari_spectrai.preparation.doubtful_spectra import AT_A_GLANCE, doubtful_spectra
 from napari_spectrai.valid import DataMask, said
 
 
@@ -76,6 +76,6 @@ class PlannedMaps(MapKind):
 
 
 def with_remarks(found: Maps, cube: Cube, held: DataMask) -> Maps:
-    """Return maps whose notes say how many spectra hold no data, and which value stands in every band of several."""
-    more = filter(None, [said([held], "are NaN in the maps"), *flat_spectra([cube], "are mapped", AT_A_GLANCE)])
+    """Return maps whose notes say how many spectra hold no data, and which are doubtful."""
+    more = filter(None, [said([held], "are NaN in the maps"), *doubtful_spectra([cube], "are mapped", AT_A_GLANCE)])
     return replace(found, notes=(*found.notes, *more))

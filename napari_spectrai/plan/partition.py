@@ -19,8 +19,8 @@ from napari_spectrai.plan.split import DRAWS, split_maps
 from napari_spectrai.plan.split_methods import gap_of
 from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
+from napari_spectrai.preparation.doubtful_spectra import doubtful_spectra
 from napari_spectrai.preparation.missing import nothing_held, usable
-from napari_spectrai.preparation.saturation import doubtful_spectra
 from napari_spectrai.valid import DataMask, said
 
 

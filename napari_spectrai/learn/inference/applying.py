@@ -26,10 +26,9 @@ from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.placement import KEY as PLACEMENT
-from napari_spectrai.preparation.flat_spectra import AT_A_GLANCE
+from napari_spectrai.preparation.doubtful_spectra import AT_A_GLANCE, doubtful_spectra
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.preparation.sample_rows import seen
-from napari_spectrai.preparation.saturation import doubtful_spectra
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import held_by
 

@@ -1,4 +1,4 @@
-"""Spectra of one and the same value in every band are said: many files write them where nothing was measured."""
+"""Spectra of one value in every band, as files write them where nothing was measured, and saturated ones are said."""
 
 import dask.array as da
 import numpy as np
@@ -6,8 +6,7 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralWarning, maps, predict
 from napari_spectrai.plan.partition import divide
-from napari_spectrai.preparation.flat_spectra import flat_spectra
-from napari_spectrai.preparation.saturation import saturated
+from napari_spectrai.preparation.doubtful_spectra import doubtful_spectra
 
 
 def scene(value, dtype=np.float32, bands=10):
@@ -23,10 +22,10 @@ def scene(value, dtype=np.float32, bands=10):
 def test_a_value_in_every_band_is_said_where_spectra_are_learnt(value, dtype, lazy):
     cube = scene(value, dtype)
     given = cube.with_data(da.from_array(cube.data, chunks=(5, 7, 10))) if lazy else cube
-    (words,) = flat_spectra([given], "are learnt")
+    (words,) = doubtful_spectra([given], "are learnt")
     assert f"25 % of the spectra of 'mosaic' have the value {value:g} in every band, and are learnt" in words
     missing = eval(words.partition("NaN: ")[2].removesuffix("."), {"np": np, "cube": cube})  # the remedy
-    assert not flat_spectra([cube.with_data(missing)], "are learnt")
+    assert not doubtful_spectra([cube.with_data(missing)], "are learnt")
     labels = np.repeat([[1, 2]], 16, 0).repeat(10, 1)
     assert words in divide(Experiment.default("segmentation", cube, labels), [cube], []).notes
 
@@ -38,19 +37,19 @@ def test_a_prediction_says_it_too():
 
 @pytest.mark.parametrize("value", [0, np.nan])
 def test_what_is_left_out_anyway_is_not_said(value):
-    assert not flat_spectra([scene(value)], "are learnt")
+    assert not doubtful_spectra([scene(value)], "are learnt")
 
 
 def test_what_may_be_measured_is_not_said():
     values = np.random.default_rng(0).random((16, 20, 12), np.float32)
     values[3, 4] = 7  # one saturated spectrum
-    assert not flat_spectra([Cube(values)], "are learnt")
-    assert not flat_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 4)).astype(np.float32))], "are learnt")
-    assert not flat_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 28)).astype(np.float32))], "are learnt")
+    assert not doubtful_spectra([Cube(values)], "are learnt")
+    assert not doubtful_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 4)).astype(np.float32))], "are learnt")
+    assert not doubtful_spectra([Cube(np.random.default_rng(0).poisson(1, (50, 50, 28)).astype(np.float32))], "are learnt")
 
 
 def test_a_cube_of_one_value_is_no_cube_with_a_marker():
-    assert not flat_spectra([Cube(np.full((4, 5, 9), 2.0, np.float32))], "are learnt")
+    assert not doubtful_spectra([Cube(np.full((4, 5, 9), 2.0, np.float32))], "are learnt")
 
 
 @pytest.mark.parametrize("kind", ["band", "components", "unmix", "peaks", "library"])
@@ -77,10 +76,10 @@ def clipped(dtype, limit, count=24, bands=12):
 def test_saturated_spectra_are_said_and_the_remedy_leaves_them_out(dtype, limit, lazy):
     cube = clipped(dtype, limit)
     given = cube.with_data(da.from_array(cube.data, chunks=(5, 7, 12))) if lazy else cube
-    (words,) = saturated([given], "are learnt")
+    (words,) = doubtful_spectra([given], "are learnt")
     assert "have its largest value" in words
     without = eval(words.partition("leave them out: ")[2].removesuffix("."), {"np": np, "cube": cube})  # the remedy
-    assert not saturated([cube.with_data(without)], "are learnt")
+    assert not doubtful_spectra([cube.with_data(without)], "are learnt")
     assert (~np.isfinite(without).all(-1)).mean() == pytest.approx(float((cube.data == cube.data.max()).any(-1).mean()))
     labels = np.repeat([[1, 2]], 24, 0).repeat(12, 1)
     assert words in divide(Experiment.default("segmentation", cube, labels), [cube], []).notes
@@ -102,4 +101,10 @@ def test_saturated_spectra_are_said_and_the_remedy_leaves_them_out(dtype, limit,
     ids=["normalised", "unsaturated", "mask", "counts", "constant", "NaN", "two bands"],
 )
 def test_data_that_end_below_a_limit_are_not_called_saturated(values):
-    assert saturated([Cube(values)], "are learnt") == []
+    assert not [words for words in doubtful_spectra([Cube(values)], "are learnt") if "saturated" in words]
+
+
+def test_maps_say_what_is_saturated():
+    values = np.random.default_rng(0).normal(100, 20, (12, 15, 30)).clip(max=1e9)
+    values[:3, :, 10:13] = 4_095
+    assert [note for note in maps(Cube(values), "band", low=2, high=20).notes if "saturated" in note and "are mapped" in note]
