@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.io.expressions import evaluated
 from napari_spectrai.io.nexus import found_at, is_own, text
 
 
@@ -31,7 +32,8 @@ def numbered_axes(main: h5py.Dataset) -> dict[str, GroupAxis] | None:
             return None
         listed = found_at(group.file, f"{group.name}/axis")
         is_list = isinstance(listed, h5py.Dataset) and is_own(listed) and listed.shape == main.shape[number : number + 1]
-        return dict(group.attrs), listed[()] if is_list else None
+        inner = found_at(group.file, f"{group.name}/x")
+        return dict(group.attrs) | ({"x": dict(inner.attrs)} if isinstance(inner, h5py.Group) else {}), listed[()] if is_list else None
 
     return axes_of_groups(main.shape, described)
 
@@ -48,7 +50,7 @@ def axes_of_groups(shape: tuple[int, ...], described: Callable[[int], tuple[Mapp
         unit = text(said[0].get("units", ""))
         navigate = said[0].get("navigate")
         of_signal = None if navigate is None else not bool(np.ravel(navigate)[0])
-        found[name if name not in found else f"{name} {number}"] = GroupAxis(positions, "" if unit.startswith("<") else unit, of_signal)
+        found[name if name not in found else f"{name} {number}"] = GroupAxis(positions, "" if unit.startswith(("<", "_None")) else unit, of_signal)
     return found or None
 
 
@@ -62,8 +64,31 @@ def _positions(said: Mapping[str, Any], listed: Any, length: int) -> npt.NDArray
     """Return the positions that are listed, or described by size, scale and offset; None where they are neither."""
     if listed is not None and np.asarray(listed).dtype.kind in "fiu":
         return np.asarray(listed, np.float64)
-    size, scale, offset = (_number(said.get(word)) for word in ("size", "scale", "offset"))
-    return None if size != length or not scale or offset is None else offset + scale * np.arange(length, dtype=np.float64)
+    if _number(said.get("size")) != length:
+        return None
+    try:
+        return positions_of(said)
+    except KeyError:
+        return None
+
+
+def positions_of(axis: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+    """Return the positions along an axis as HyperSpy describes it: listed, evenly spaced, or by an expression of another axis.
+
+    Raises
+    ------
+    KeyError
+        If it is described in no such way.
+    """
+    if axis.get("axis") is not None:
+        return np.asarray(axis["axis"], np.float64)
+    if "expression" in axis and _number(axis["x"].get("size")) == _number(axis.get("size")):
+        numbers = {name: value for name, one in axis.items() if (value := _number(one)) is not None}
+        return evaluated(text(axis["expression"]), numbers | {"x": positions_of(axis["x"])})
+    scale, offset = (_number(axis.get(word)) for word in ("scale", "offset"))
+    if not scale or offset is None:
+        raise KeyError("scale")
+    return offset + scale * np.arange(int(axis["size"]), dtype=np.float64)
 
 
 def _number(value: Any) -> float | None:

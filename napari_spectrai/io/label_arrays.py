@@ -25,6 +25,7 @@ from napari_spectrai.io.nexus import is_own, text
 _KINDS = "fiubUSOT"
 _MOST_NAMES = 2**16
 _REAL = np.dtype(np.float64)
+_WORDS_FOR_CLASSES = ("class", "class_name", "name", "label")
 
 
 def of_container(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
@@ -74,12 +75,29 @@ def _store(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     array: Any = stored[name]
     affordable(array.shape, array.dtype)
     refuse_unsafe(array)
-    kept = dict(array.attrs).get("class_names", {})
+    kept = dict(array.attrs).get("class_names", {}) or _properties(path, name)
     data = upright_labels(np.asarray(array[...]), dimensions_of(array))
     if listed and not kept and data.dtype.kind in "fiub":
         refuse_unsafe(stored[listed[0]])
         return data, numbered(texts(np.asarray(stored[listed[0]][...])), data)
     return without(data, dict(array.attrs).get("_FillValue")), {int(value): str(word) for value, word in kept.items()}
+
+
+def _properties(path: Path, name: str) -> dict[Any, str]:
+    """Return the names of classes that the label image of an OME-Zarr gives to its numbers."""
+    from napari_spectrai.io.zarr_stores import members_of as members_of_store
+
+    group = members_of_store(path).get(name.rpartition("/")[0])
+    said = {} if group is None else dict(group.attrs)
+    inner = said.get("ome")
+    image = (said | inner if isinstance(inner, dict) else said).get("image-label")
+    entries = image.get("properties") if isinstance(image, dict) else None
+    found = {}
+    for entry in entries if isinstance(entries, list) else ():
+        word = next((entry[key] for key in _WORDS_FOR_CLASSES if isinstance(entry.get(key), str)), "") if isinstance(entry, dict) else ""
+        if word and isinstance(entry.get("label-value"), int):
+            found[entry["label-value"]] = word
+    return found
 
 
 def _hdf5(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:

@@ -57,6 +57,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     rest = [number for number in range(len(axes)) if number != place]
     size, unit, origin = _pixel([(axes[number], places[number]) for number in rest[-2:]])
     _say_lost(path, places[place] if axes[place].is_spectral else None, [places[number] for number in rest[-2:]])
+    if size is None and len(rest) > 1 and not any(axes[number].unit or places[number].lost for number in rest[-2:]):
+        sides = [places[number].scale for number in rest[-2:]]
+        if sides != [1.0, 1.0]:
+            warn(path, f"its pixels measure {sides[0]:g} × {sides[1]:g} in a unit that it does not give; their size is left out")
     found = RawArray(
         data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, name=str(image.multiscale.get("name") or ""),
         metadata=_planes(axes, places, place) | _origin(origin), dataset=name,

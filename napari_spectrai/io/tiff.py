@@ -27,7 +27,7 @@ from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plaus
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.satellites import TiffBands, tiff_bands
-from napari_spectrai.io.tiff_metadata import axis_and_size, named_dimension, steps_of
+from napari_spectrai.io.tiff_metadata import axis_and_size, named_dimension, of_gatan, steps_of
 from napari_spectrai.io.titles import of_pages
 from napari_spectrai.remedies import is_answered
 
@@ -115,6 +115,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             bands = tiff_bands(path, _gdal(series), data.shape[place])
             axis = bands.axis or _next_to_values(path, series, data.shape[place])
             size, unit = _of_ground(series)
+        if axis is None and not sure and named is None:
+            axis, *sides = of_gatan(path, series, place)
+            size, unit = (size, unit) if size is not None else sides
         data = bands.scaled(data, place, missing)
     return RawArray(
         data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name, metadata=metadata

@@ -1,4 +1,4 @@
-"""What ImageJ and Zeiss say of an image in a TIFF: positions, pixel size, and steps of depth and time."""
+"""What ImageJ, Zeiss and Gatan say of an image in a TIFF: positions, pixel size, and steps of depth and time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ import tifffile
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.descriptions import axis_of_image, fields_of, listed_dimension
+from napari_spectrai.io.container import CERTAIN_UNITS
 from napari_spectrai.io.facts import length_of
+from napari_spectrai.io.found import positions, warn
 from napari_spectrai.io.titles import from_labels, has_positions, of_hyperstack
+from napari_spectrai.remedies import give
+from napari_spectrai.units import unit_of
+
+_UNITS, _ORIGINS, _SCALES = (65003, 65004, 65005), (65006, 65007, 65008), (65009, 65010, 65011)
+"""Tags of Gatan's Digital Micrograph, which HyperSpy writes, too: of x, y and the third dimension."""
+_OF_LIGHT = {"nm": (150.0, 3000.0), "um": (0.15, 3.0)}
+"""Positions along a third dimension that are those of bands where they have a unit of length, and not depths."""
 
 
 def named_dimension(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, axes: str) -> int | None:
@@ -56,3 +65,27 @@ def steps_of(file: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
         unit, factor = length_of(str(said.get("unit", "")))
         return {"Z": (float(said.get("spacing") or 0) * factor if unit else 0.0, unit), "T": (float(said.get("finterval") or 0), "s")}
     return {}
+
+
+def of_gatan(
+    path: Path, series: tifffile.TiffPageSeries, place: int
+) -> tuple[SpectralAxis | None, tuple[float, float] | None, str]:
+    """Return the axis of a stack of images along the bands, and its pixel size, from the tags of Digital Micrograph."""
+    tags = {tag.code: tag.value for tag in series.keyframe.tags if _UNITS[0] <= tag.code <= _SCALES[-1]}
+    units, origins, scales = ([tags.get(code) for code in codes] for codes in (_UNITS, _ORIGINS, _SCALES))
+    given = [isinstance(scale, float) and math.isfinite(scale) and scale > 0 for scale in scales]
+    words = [str(unit or "").strip("\0 ") for unit in units]
+    lengths = [length_of(word) for word in words[:2]]
+    unit, factor = lengths[0]
+    sized = all(given[:2]) and bool(unit) and lengths[0] == lengths[1]
+    size = (float(scales[1]) * factor, float(scales[0]) * factor) if sized else None  # type: ignore[arg-type]
+    known, origin = unit_of(words[2]), origins[2]
+    if known is None or not given[2] or not isinstance(origin, float) or len(series.shape) != 3 or place != 0:
+        return None, size, unit if sized else "pixel"
+    values = origin + float(scales[2]) * np.arange(series.shape[0])  # type: ignore[arg-type]
+    low, high = _OF_LIGHT.get(known.name, (-math.inf, math.inf))
+    if known.name not in CERTAIN_UNITS and not low <= values.min() * known.factor <= values.max() * known.factor <= high:
+        return None, size, unit if sized else "pixel"
+    if origin and str(series.keyframe.software) != "hyperspy":
+        warn(path, f"its tags give {origin:g} as the origin of its bands, which is taken for the position of the first; otherwise {give('axis')}")
+    return positions(path, values, words[2]), size, unit if sized else "pixel"

@@ -18,6 +18,7 @@ import numpy as np
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, affordable, positions
+from napari_spectrai.io.hdf5_axes import positions_of
 from napari_spectrai.io.hdf5_heaps import check_heaps, open_hdf5
 from napari_spectrai.io.optional import need
 from napari_spectrai.units import quantity_of, unit_of
@@ -88,13 +89,14 @@ def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
     if data.ndim == 1:
         data, axes = data[None], [{"navigate": True, "size": 1}, *axes]
     signal = [number for number, axis in enumerate(axes) if not axis.get("navigate", False)]
-    if len(signal) > 1:  # as where a container does not say which dimensions are those of the image
-        signal = [number for number in signal if _is_spectral(axes[number])] or signal
+    if len(signal) != 1:  # a container that does not tell them apart, or a stack of images along the bands
+        spectra = [number for number, axis in enumerate(axes) if _is_spectral(axis)]
+        signal = [number for number in signal if number in spectra] or (spectra if len(spectra) == 1 else signal)
     if len(signal) != 1:
         raise ValueError(f"it holds pictures ({len(signal)} signal dimensions), not spectra")
     place = signal[0]
     band = axes[place]
-    values = band["axis"] if "axis" in band else band["offset"] + band["scale"] * np.arange(band["size"])
+    values = positions_of(band)
     rest = [axis for number, axis in enumerate(axes) if number != place][-2:]
     size = tuple(abs(float(axis["scale"])) for axis in rest if axis.get("scale"))
     unit = str(rest[-1].get("units", "")).replace("µm", "um") if rest else ""

@@ -86,10 +86,12 @@ def _numbered_axes(path: Path, arrays: Mapping[str, zarr.Array[Any]], name: str)
         listed = arrays.get(f"{place}/axis")
         if not isinstance(group, zarr.Group):
             return None
+        inner = node.get(f"{place}/x")
+        said = dict(group.attrs) | ({"x": dict(inner.attrs)} if isinstance(inner, zarr.Group) else {})
         if listed is None or listed.shape != arrays[name].shape[number : number + 1]:
-            return dict(group.attrs), None
+            return said, None
         refuse_unsafe(listed)
-        return dict(group.attrs), listed[...]
+        return said, listed[...]
 
     return axes_of_groups(arrays[name].shape, described)
 
