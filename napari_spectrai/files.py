@@ -29,7 +29,8 @@ _LARGEST_OF_FAT = 2**32 - 1
 _NEARLY_FULL = 2**20
 """Free bytes below which a failure to write is attributed to a full disk, whatever error a library raises."""
 
-_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+://|file:/)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""Of a `Path`, one of the two bars is left."""
 
 still_writing: list[Callable[[], None]] = []
 """Functions that wait until a library whose threads may still be writing after an error has stopped."""

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
-from napari_spectrai.files import is_of_the_disk
+from napari_spectrai.files import is_of_the_disk, local
 from napari_spectrai.parsing import printable
 from napari_spectrai.remedies import advising_everywhere
 
@@ -71,12 +71,19 @@ class LazyCommands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the name of a command, the command and its arguments."""
+        args[:] = [_as_path(word) for word in args]
         GIVEN[:] = args
         if args and args[0] in COMMANDS:
             import_module(f"napari_spectrai.cli.{COMMANDS[args[0]][0]}")
             built: Any = typer.main.get_command(app)  # again, with the command that the module has registered
             self.commands[args[0]] = built.commands[args[0]]
         return super().resolve_command(ctx, args)
+
+
+def _as_path(word: str) -> str:
+    """Return an argument, or the value of an option, that is an address of a file here (``file://…``) as its path."""
+    name, joint, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    return f"{name}{joint}{local(value)}" if value.startswith("file:/") else word
 
 
 app = typer.Typer(

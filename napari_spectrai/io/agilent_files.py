@@ -73,7 +73,7 @@ def is_entry(path: Path) -> bool:
 
 def _siblings(folder: Path, stem: str) -> dict[str, Path]:
     """Return the files whose names start with a stem, by their names in lower case."""
-    return {other.name.casefold(): other for other in folder.iterdir() if other.name.casefold().startswith(stem)}
+    return {other.name.casefold(): other for other in folder.iterdir() if other.name.casefold().startswith(stem) and other.is_file()}
 
 
 def _tiles(siblings: dict[str, Path], stem: str, suffix: str) -> dict[tuple[int, int], Path]:

@@ -17,6 +17,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_two_columns, plainly_last, say_unfitting
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 from napari_spectrai.io.unfolded import folded, sides_of
+from napari_spectrai.parsing import read_document
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes", "map_layer")
 """Metadata that are kept in all formats written here (*prediction* and *map_layer*, how the window made and showed it, not in ENVI)."""
@@ -114,7 +115,7 @@ def _array(path: Path, dataset: str | None) -> RawArray:
     if data.dtype.names is not None:
         return _of_fields(path, {field: data[field] for field in fields_of("", data.shape, data.dtype)}, name)
     sidecar = next((file for place in (path, path.resolve()) if (file := place.with_name(place.name + ".json")).exists()), path)
-    header = json.loads(sidecar.read_text("utf-8")) if sidecar != path else {}
+    header = json.loads(read_document(sidecar)) if sidecar != path else {}
     if header and tuple(header.get("shape", data.shape)) != data.shape:
         warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
         header = {}

@@ -70,7 +70,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return vendor.read(path, dataset=dataset)
     header = paired(path, ".hdr", envi_header)
     fields = parse(header)
-    code, interleave = whole(fields, "data type"), fields.get("interleave", "bsq").lower()
+    code, interleave = whole(fields, "data type"), fields.get("interleave", "").lower()
+    if not interleave and sum(whole(fields, name) > 1 for name in _ORDERS["bsq"]) > 1:
+        warn(path, "its header gives no interleave; bsq is taken, one band after another")
+    interleave = interleave or "bsq"
     if code not in _TYPES:
         raise ValueError(f"its data type {code} is not one of {', '.join(map(str, _TYPES))} (complex numbers are not spectra)")
     if interleave not in _ORDERS:
@@ -85,6 +88,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if _starts_as_tiff(values) and not whole(fields, "header offset", 0):
         return _of_tiff(path, values, fields)
     data: Any = mapped(values, order + _TYPES[code], shape, whole(fields, "header offset", 0))
+    if (surplus := values.stat().st_size - data.nbytes - whole(fields, "header offset", 0)) > 0:
+        warn(path, f"{values.name} holds {surplus:,} bytes more than the {data.nbytes:,} that its header describes; one of them may be another's")
     place = _ORDERS[interleave].index("bands")
     ignore, divisor = number_of(path, fields, "data ignore value"), number_of(path, fields, "reflectance scale factor")
     data = unpacked(np.moveaxis(data, place, -1), divisor=divisor or 1.0, missing=ignore)

@@ -54,6 +54,9 @@ def parse(header: Path) -> dict[str, str]:
         place = end + 1
     if content.count("{") > content.count("}"):
         raise ValueError(f"{header.name} ends within a list; it is truncated")
+    *_, ending = content.rstrip().rpartition("\n")
+    if not any(mark in ending for mark in "=}];"):
+        warn(header, f"it ends within a line ({ending[:30]!r}); it may be cut off or still being written")
     return fields
 
 

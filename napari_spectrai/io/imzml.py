@@ -15,6 +15,7 @@ import numpy.typing as npt
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, affordable, positions, warn
 from napari_spectrai.io.imzml_index import Index, Stored, read_index
+from napari_spectrai.parsing import refuse_special
 
 TOLERANCE = 10e-6
 """Masses with a smaller relative difference are one, on the common axis of a processed image: 10 ppm."""
@@ -78,6 +79,7 @@ def _opened(path: Path) -> Iterator[tuple[Index, _Values]]:
     values = next((other for other in path.parent.iterdir() if other.suffix.lower() == ".ibd" and other.stem == path.stem), None)
     if values is None:
         raise FileNotFoundError(f"{path.stem}.ibd with its values is missing next to it")
+    refuse_special(values)
     index = read_index(path)
     with values.open("rb") as file:
         yield index, _Values(file, values.stat().st_size)

@@ -84,7 +84,14 @@ def _blocks(path: Path) -> list[_Block]:
             block.tables.append((label, value, dict(block.records)))
         else:
             block.records[label] = value.strip()[:_LONGEST_WORDS]
-    return [block for block in found if block.tables]
+    whole = [block for block in found if block.tables]
+    if stack:  # some programs leave the last ##END= out
+        promised = int(stack[0].number("BLOCKS") or 0)
+        counted = any(label in stack[-1].records for label in ("NPOINTS", "VARDIM"))
+        if len(whole) < promised or (stack[-1].tables and not counted):
+            blocks = f" and with {len(whole)} of {promised} blocks" if len(whole) < promised else ""
+            warn(path, f"it ends without ##END={blocks}; it may be cut off or still being written")
+    return whole
 
 
 def spectra(path: Path) -> list[Spectrum]:

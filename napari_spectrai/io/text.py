@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, period_of, plane_of
+from napari_spectrai.io.cut_short import is_open_ended, note_of
 from napari_spectrai.io.facts import Facts, facts_of, length_unit, says_unit
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
@@ -72,8 +73,12 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
         _of_one_table(dataset)
         if columns:
             raise ValueError("roles of columns are for tables of other programs; this one names its columns itself")
+        if is_open_ended(path):
+            warn(path, "its last line does not end, as it did when it was written here; its last number may be cut off")
         return own(json.loads(lines_of(content)[0].removeprefix(OURS)), own_numbers(content))
     table, facts = known or _prepared(content)
+    if note := note_of(path, table):
+        warn(path, note)
     if table.runs:
         return _of_several(path, content or text_of(path), (table, facts), dataset, columns)
     _of_one_table(dataset)
@@ -269,6 +274,8 @@ def _counted(path: Path, table: Table) -> RawArray | None:
     """Return the spectrum of a column that starts with the number of its points and its first and last position (PerkinElmer ASCII)."""
     values = table.numbers[:, 0]
     lead = 6
+    if path.suffix.lower() == ".asp" and len(values) > lead and values[0] > len(values) - lead:
+        raise ValueError(f"it promises {values[0]:g} points and gives {len(values) - lead}; it is truncated")
     if len(values) <= lead or values[0] != len(values) - lead or not np.isfinite(values[1:3]).all() or values[1] == values[2]:
         return None
     return RawArray(values[None, lead:], axis=positions(path, np.linspace(values[1], values[2], len(values) - lead), ""))
