@@ -8,6 +8,7 @@ import zarr
 
 from napari_spectrai import inspect, read
 from napari_spectrai.io import SeveralArraysError, SpectralWarning, UnreadableError
+from napari_spectrai.io.labels import read_labels
 
 quiet = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
 WAVE, STEP = np.linspace(400, 700, 8), 300 / 7
@@ -210,3 +211,16 @@ def test_plates_and_series(suffix, version, tmp_path):
         tmp_path / f"b{suffix}", {"0/0": FIRST}, {"0": image([BANDS, *SIDES], level(*placed([STEP, 1, 1], [400, 0, 0]))), "": {}}, version
     )
     np.testing.assert_allclose(read(single).axis.values, WAVE)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_sizes_without_a_unit_and_names_of_classes(version, tmp_path):
+    """As ome-zarr-py writes them where it is not given units."""
+    axes = [{"name": "c", "type": "channel"}, *({"name": side, "type": "space"} for side in "yx")]
+    root = image(axes, level(*placed([1.0, 0.5, 0.25])), version=version)
+    classes = {"image-label": {"properties": [{"label-value": 1, "class": "oak"}, {"label-value": 2, "area": 3.0}, {"label-value": 3}]}}
+    groups = {"": root, "labels/cells": image(axes[1:], level(*placed([0.5, 0.25])), version=version) | classes}
+    path = store(tmp_path / "a.ome.zarr", {"0": FIRST, "labels/cells/0": CUBE[..., 0] % 4}, groups, version)
+    with pytest.warns(SpectralWarning, match="its pixels measure 0.5 × 0.25 in a unit that it does not give; their size is left out"):
+        assert read(path).pixel_size is None
+    assert read_labels(path).names == {1: "oak"}

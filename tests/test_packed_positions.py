@@ -9,6 +9,8 @@ import zarr
 from scipy.io import netcdf_file
 
 from napari_spectrai import read
+from napari_spectrai.io import UnreadableError
+from napari_spectrai.io.expressions import evaluated
 
 WAVE = np.round(np.linspace(400, 700, 8), 1)
 STORED = np.round((WAVE - 300) / 0.1).astype("i2")
@@ -132,7 +134,9 @@ def hyperspy(path, signal, *, listed=None, order=(0, 1, 2), version=3):
         root.create_array("data", data=data)
         groups = [root.require_group(f"axis-{number}") for number in range(3)]
         for group, place in zip(groups, order, strict=True):
-            group.attrs.update({"name": axes[place][0], **axes[place][1]})
+            group.attrs.update({"name": axes[place][0], **{key: one for key, one in axes[place][1].items() if key != "x"}})
+        if "x" in signal:
+            groups[order.index(2)].create_group("x").attrs.update(signal["x"])
         if listed is not None:
             groups[order.index(2)].create_array("axis", data=listed)
         return path
@@ -140,7 +144,9 @@ def hyperspy(path, signal, *, listed=None, order=(0, 1, 2), version=3):
         file["Experiments/cube/data"] = data
         for number, place in enumerate(order):
             group = file.create_group(f"Experiments/cube/axis-{number}")
-            group.attrs.update({"name": axes[place][0], **axes[place][1]})
+            group.attrs.update({"name": axes[place][0], **{key: one for key, one in axes[place][1].items() if key != "x"}})
+            if place == 2 and "x" in signal:
+                group.create_group("x").attrs.update(signal["x"])
             if place == 2 and listed is not None:
                 group["axis"] = listed
     return path
@@ -157,3 +163,24 @@ def test_signals_of_hyperspy_are_read_by_their_axes(name, version, order, title,
     np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
     np.testing.assert_allclose(cube.axis.values, 400 + 2 * np.arange(8) if listed is None else listed)
     assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("nm", (0.5, 0.25), "um")
+
+
+@pytest.mark.parametrize("name", ["a.zspy", "a.h5"])
+def test_positions_of_hyperspy_by_an_expression(name, tmp_path):
+    along = {"size": 8, "scale": 1.0, "offset": 4.0, "units": "_None_"}
+    signal = {"name": "Wavelength", "units": "nm", "size": 8, "expression": "a / (x + b) - sqrt(-b)**2", "a": 5000.0, "b": -1.0, "x": along}
+    cube = read(hyperspy(tmp_path / name, dict(signal)))
+    np.testing.assert_allclose(cube.axis.values, 5000 / (np.arange(8) + 3) - 1)
+    assert (cube.axis.unit, cube.pixel_size) == ("nm", (0.5, 0.25))
+    for other in ("__import__('os').getcwd()", "a.b", "y + 1", "9**9**9**9", "a / (x - 4)", "(" * 2000):
+        with pytest.raises(UnreadableError, match="its positions are given as"):
+            read(hyperspy(tmp_path / f"b{name}", signal | {"expression": other}))
+
+
+def test_a_unit_called_none_is_none(tmp_path):
+    said = {"name": "Wavelength", "units": "_None_", "size": 8, "scale": 2.0, "offset": 400.0}
+    assert read(hyperspy(tmp_path / "a.zspy", said)).axis.unit == "nm"
+
+
+def test_expressions_are_arithmetic():
+    np.testing.assert_allclose(evaluated("+x * 2 - log(exp(1.5)) + cos(0) - tan(0) + sin(0)", {"x": [1, 2]}), [1.5, 3.5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -166,3 +167,23 @@ def test_a_size_of_pixels_does_not_stay_where_other_dimensions_are_chosen(tmp_pa
     cube = read(tmp_path / "a.tif", spectral=2)
     np.testing.assert_array_equal(np.asarray(cube.data), stack)
     assert (cube.pixel_size, cube.pixel_unit) == (None, "pixel")
+
+
+def test_axes_in_the_tags_of_digital_micrograph(tmp_path):
+    """A stack along bands has their positions; one in depth, from 0, has none."""
+    for unit, origin, software, expected in (
+        ("eV", 0.5, "hyperspy", "eV"), ("nm", 400.0, "hyperspy", "nm"), ("1/cm", 200.0, "DM", "1/cm"), ("µm", 0.4, "hyperspy", "um"),
+        ("µm", 0.0, "hyperspy", ""), ("nm", 0.0, "DM", ""), ("", 400.0, "hyperspy", ""),
+    ):  # fmt: skip
+        step = 0.05 if unit == "µm" else 10.0
+        tags = [(65003 + n, "s", 0, word.encode("latin-1") or b" ", True) for n, word in enumerate(("nm", "nm", unit))]
+        tags += [(65006 + n, "d", 1, value, True) for n, value in enumerate([0.0, 0.0, origin, 20.0, 30.0, step])]
+        tifffile.imwrite(tmp_path / "a.tif", FIRST, photometric="minisblack", software=software, metadata=None, extratags=tags)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            cube = read(tmp_path / "a.tif")
+        np.testing.assert_array_equal(cube.numpy(), CUBE)
+        assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == (expected, (30.0, 20.0), "nm")
+        if expected:
+            np.testing.assert_allclose(cube.axis.values, origin + step * np.arange(8))
+        assert any("as the origin of its bands" in str(one.message) for one in said) == (software == "DM" and bool(expected))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from napari_spectrai.io.table_syntax import is_remark
+from napari_spectrai.io.table_syntax import Syntax, is_remark
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.texts import lines_of
 
 _TAIL = 2**16
 """Bytes at the end of a file that are compared."""
-_COMPARED, _LEAST_LINES, _LEAST_CELLS = 200, 5, 3
+_COMPARED, _LEAST_LINES, _LEAST_CELLS = 200, 5, 2
 _NUMBER = re.compile(r"[-+]?\d*(?:[.,](\d*))?(?:[eEdD][-+]?(\d*))?")
 _MAY_CUT = "it may be cut off or still being written"
 
@@ -19,33 +20,37 @@ _MAY_CUT = "it may be cut off or still being written"
 def note_of(path: Path, table: Table) -> str:
     """Return what the end of a text says against its last line, in words, or ``""``.
 
-    A last line of fewer cells is no part of the table; one that ends within a number cannot be told from others unless the numbers above
-    have more digits behind their marks.
+    A last line of fewer cells is no part of the table. One that ends within a number is noticed where the numbers above it have more digits
+    behind their marks; otherwise nothing shows it.
     """
     lines = _last_lines(path)
     if table.syntax is None or len(lines) < 2:
         return ""
-    last = lines[-1]
-    cells = table.syntax.cells(last)
-    if table.below and last.strip() == table.below[-1].strip():
-        numbers = [table.syntax.number(cell) for cell in cells if cell]
-        words = sum(number is None for number in numbers)
-        if len(cells) < table.width and len(numbers) - words >= min(_LEAST_CELLS, table.width - 1) and words <= len(table.words):
-            return f"its last line has {len(cells)} of {table.width} cells and is left out; {_MAY_CUT}"
-        return ""
-    above = [row for line in lines[-_COMPARED:-1] if len(row := table.syntax.cells(line)) == len(cells)]
+    cells = table.syntax.cells(lines[-1])
     if table.below:
-        return ""
-    if not cells[-1] and above and all(row[-1] for row in above):
-        return f"its last line ends before its last cell; {_MAY_CUT}"
+        return _of_fewer_cells(cells, table, table.syntax) if lines[-1].strip() == table.below[-1].strip() else ""
+    above = [row for line in lines[-_COMPARED:-1] if len(row := table.syntax.cells(line)) == len(cells)]
+    if not cells[-1]:
+        return f"its last line ends before its last cell; {_MAY_CUT}" if above and all(row[-1] for row in above) else ""
     alike = [row[-1] for row in above] if len(above) >= _LEAST_LINES else cells[1:-1]  # of a line of spectra, its other values
-    known = [_digits(cell) for cell in alike if table.syntax.number(cell) is not None]
-    if len(known) < _LEAST_LINES or table.syntax.number(cells[-1]) is None:
+    return _of_fewer_digits(cells[-1], alike, table.syntax)
+
+
+def _of_fewer_cells(cells: Sequence[str], table: Table, syntax: Syntax) -> str:
+    numbers = [syntax.number(cell) for cell in cells if cell]
+    words = sum(number is None for number in numbers)
+    if len(cells) >= table.width or len(numbers) - words < min(_LEAST_CELLS, table.width - 1) or words > len(table.words):
         return ""
-    fewest = (min(one[0] for one in known), min(one[1] for one in known))
-    if any(found < least for found, least in zip(_digits(cells[-1]), fewest, strict=True)):
-        return f"its last number, {cells[-1]}, has fewer digits than those above, and no line ends behind it; {_MAY_CUT}"
-    return ""
+    return f"its last line has {len(cells)} of {table.width} cells and is left out; {_MAY_CUT}"
+
+
+def _of_fewer_digits(last: str, alike: Sequence[str], syntax: Syntax) -> str:
+    known = [_digits(cell) for cell in alike if syntax.number(cell) is not None]
+    if len(known) < _LEAST_LINES or syntax.number(last) is None:
+        return ""
+    if all(found >= min(digits) for found, digits in zip(_digits(last), zip(*known, strict=True), strict=True)):
+        return ""
+    return f"its last number, {last}, has fewer digits than those above, and no line ends behind it; {_MAY_CUT}"
 
 
 def is_open_ended(path: Path) -> bool:

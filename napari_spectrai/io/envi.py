@@ -89,7 +89,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return _of_tiff(path, values, fields)
     data: Any = mapped(values, order + _TYPES[code], shape, whole(fields, "header offset", 0))
     if (surplus := values.stat().st_size - data.nbytes - whole(fields, "header offset", 0)) > 0:
-        warn(path, f"{values.name} holds {surplus:,} bytes more than the {data.nbytes:,} that its header describes; one of them may be another's")
+        warn(
+            path,
+            f"{values.name} holds {surplus:,} bytes more than the {data.nbytes:,} that its header describes; one of the two may be incomplete",
+        )
     place = _ORDERS[interleave].index("bands")
     ignore, divisor = number_of(path, fields, "data ignore value"), number_of(path, fields, "reflectance scale factor")
     data = unpacked(np.moveaxis(data, place, -1), divisor=divisor or 1.0, missing=ignore)

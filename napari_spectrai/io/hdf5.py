@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -77,9 +78,25 @@ def lists(arrays: dict[str, h5py.Dataset], main: str) -> dict[str, Any]:
     }
 
 
+def say_unwritten(path: Path, main: h5py.Dataset) -> None:
+    """Warn of values that are not in the file, as while it is being written; HDF5 gives its fill value for them."""
+    if main.is_virtual or not main.size:
+        return
+    if main.chunks is None:
+        missing = "none of its values are in the file" if main.id.get_storage_size() == 0 else ""
+    else:
+        count = math.prod(-(-length // chunk) for length, chunk in zip(main.shape, main.chunks, strict=True))
+        stored = main.id.get_num_chunks() if count <= MOST_BANDS else count
+        missing = f"{count - stored} of its {count} chunks are not in the file" if stored < count else ""
+    if missing:
+        filled = f"{main.fillvalue:g}" if np.ndim(main.fillvalue) == 0 and main.dtype.kind in "fiu" else str(main.fillvalue)
+        warn(path, f"{missing}, which may still be being written; their values read as {filled}")
+
+
 def lazily(path: Path, name: str, main: h5py.Dataset) -> Any:
     """Return a data set as a dask array that opens its file for each read."""
     plausible(main.shape, main.dtype)
+    say_unwritten(path, main)
     return OnDisk(path, main.shape, main.dtype, partial(_part, path, name)).lazy(main.chunks)
 
 

@@ -50,7 +50,9 @@ def axes_of_groups(shape: tuple[int, ...], described: Callable[[int], tuple[Mapp
         unit = text(said[0].get("units", ""))
         navigate = said[0].get("navigate")
         of_signal = None if navigate is None else not bool(np.ravel(navigate)[0])
-        found[name if name not in found else f"{name} {number}"] = GroupAxis(positions, "" if unit.startswith(("<", "_None")) else unit, of_signal)
+        found[name if name not in found else f"{name} {number}"] = GroupAxis(
+            positions, "" if unit.startswith(("<", "_None")) else unit, of_signal
+        )
     return found or None
 
 

@@ -32,7 +32,13 @@ _MOST_CHECKED, _REFERRED = 32, 2**22
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, after its heaps have been checked."""
     check_heaps(path)
-    with h5py.File(path, "r") as file:
+    try:
+        opened = h5py.File(path, "r")
+    except OSError as error:
+        if "lock file" in str(error) or "already open for write" in str(error):
+            raise ValueError("a program has it open for writing, or ended without closing it; open it when it is closed") from error
+        raise
+    with opened as file:
         check_types(file)
         yield file
 

@@ -19,7 +19,7 @@ from napari_spectrai.io.grids import planes
 from napari_spectrai.io.ngff import Axis, Line, axes_of, has_positions, lines, spectral
 from napari_spectrai.io.titles import of_channels
 from napari_spectrai.io.zarr import CHECKED
-from napari_spectrai.io.zarr_arrays import Image, arrays_of, images_of, lazily
+from napari_spectrai.io.zarr_arrays import Image, arrays_of, images_of, lazily, say_unwritten
 from napari_spectrai.remedies import give, where
 from napari_spectrai.spec import listed
 
@@ -45,6 +45,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if dataset is None and isinstance(header, dict):
         # a set of spectra is in the image's last dimension
         return from_header(data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]), dataset=name)
+    say_unwritten(path, arrays[name])
     axes = axes_of(image.multiscale, data.ndim)
     if len(axes) != data.ndim:
         raise ValueError(f"its metadata name {len(axes)} axes of an array with {data.ndim}")

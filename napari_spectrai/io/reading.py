@@ -218,6 +218,8 @@ def existing(path: Path) -> Format:
         if table is None or not _has_table(path, table):
             raise
         return table
+    if path.is_file() and not path.stat().st_size:
+        raise UnreadableError(f"{path}: cannot be read as {known.name}: it is empty; it may still be being written")
     if path.is_dir() and known.module not in ("zarr", "omezarr"):
         raise UnreadableError(f"{path}: it is a folder with the name of a file; open a file in it")
     if known.module not in _RAW and (packed := compression_of(path)) and (packed != "ZIP" or not known.is_archive):

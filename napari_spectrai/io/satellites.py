@@ -121,7 +121,9 @@ def companion(path: Path) -> Path | None:
     stem, count = re.subn(r"(?i)spectral_image(_\w+)?$", "METADATA", path.stem)
     if not count:
         return None
-    return next((other for other in path.parent.iterdir() if other.stem == stem and other.suffix.lower() == ".xml" and other.is_file()), None)
+    return next(
+        (other for other in path.parent.iterdir() if other.stem == stem and other.suffix.lower() == ".xml" and other.is_file()), None
+    )
 
 
 def _characterised(xml: Path) -> dict[str, list[float]]:

@@ -116,8 +116,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             axis = bands.axis or _next_to_values(path, series, data.shape[place])
             size, unit = _of_ground(series)
         if axis is None and not sure and named is None:
-            axis, *sides = of_gatan(path, series, place)
-            size, unit = (size, unit) if size is not None else sides
+            axis, side, length = of_gatan(path, series, place)
+            size, unit = (size, unit) if size is not None else (side, length)
         data = bands.scaled(data, place, missing)
     return RawArray(
         data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name, metadata=metadata

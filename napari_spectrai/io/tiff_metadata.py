@@ -9,8 +9,8 @@ import numpy as np
 import tifffile
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.descriptions import axis_of_image, fields_of, listed_dimension
 from napari_spectrai.io.container import CERTAIN_UNITS
+from napari_spectrai.io.descriptions import axis_of_image, fields_of, listed_dimension
 from napari_spectrai.io.facts import length_of
 from napari_spectrai.io.found import positions, warn
 from napari_spectrai.io.titles import from_labels, has_positions, of_hyperstack
@@ -67,9 +67,7 @@ def steps_of(file: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
     return {}
 
 
-def of_gatan(
-    path: Path, series: tifffile.TiffPageSeries, place: int
-) -> tuple[SpectralAxis | None, tuple[float, float] | None, str]:
+def of_gatan(path: Path, series: tifffile.TiffPageSeries, place: int) -> tuple[SpectralAxis | None, tuple[float, float] | None, str]:
     """Return the axis of a stack of images along the bands, and its pixel size, from the tags of Digital Micrograph."""
     tags = {tag.code: tag.value for tag in series.keyframe.tags if _UNITS[0] <= tag.code <= _SCALES[-1]}
     units, origins, scales = ([tags.get(code) for code in codes] for codes in (_UNITS, _ORIGINS, _SCALES))
@@ -87,5 +85,8 @@ def of_gatan(
     if known.name not in CERTAIN_UNITS and not low <= values.min() * known.factor <= values.max() * known.factor <= high:
         return None, size, unit if sized else "pixel"
     if origin and str(series.keyframe.software) != "hyperspy":
-        warn(path, f"its tags give {origin:g} as the origin of its bands, which is taken for the position of the first; otherwise {give('axis')}")
+        warn(
+            path,
+            f"its tags give {origin:g} as the origin of its bands, which is taken for the position of the first; otherwise {give('axis')}",
+        )
     return positions(path, values, words[2]), size, unit if sized else "pixel"

@@ -98,7 +98,7 @@ def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
     if data.ndim == 1:
         data, axes = data[None], [{"navigate": True, "size": 1}, *axes]
     signal = [number for number, axis in enumerate(axes) if not axis.get("navigate", False)]
-    if len(signal) != 1:  # a container that does not tell them apart, or a stack of images along the bands
+    if len(signal) != 1:  # a container that does not distinguish them, or a stack of images along the bands
         spectra = [number for number, axis in enumerate(axes) if _is_spectral(axis)]
         signal = [number for number in signal if number in spectra] or (spectra if len(spectra) == 1 else signal)
     if len(signal) != 1:

@@ -20,7 +20,7 @@ from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
 from napari_spectrai.io.unfolded import folded, sides_of
-from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe
+from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe, say_unwritten
 from napari_spectrai.io.zarr_stores import node_of
 
 CHUNK = (64, 64, 32)
@@ -48,6 +48,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     data = lazily(path, arrays[name])
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes, dataset=name)
+    say_unwritten(path, arrays[name])
     folder = name.rpartition("/")[0]
     dimensions = [f"{folder}/{one}".strip("/") if one else "" for one in dimensions_of(arrays[name])]
     said = {key: dict(item.attrs) for key, item in arrays.items()}

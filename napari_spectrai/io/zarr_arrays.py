@@ -11,7 +11,7 @@ from typing import Any
 import dask.array as da
 import zarr
 
-from napari_spectrai.io.found import OnDisk
+from napari_spectrai.io.found import OnDisk, warn
 from napari_spectrai.io.zarr_stores import members_of, node_of
 from napari_spectrai.spec import listed
 
@@ -20,6 +20,10 @@ _SAFE = frozenset({
     "jenkins_lookup3", "lz4", "lzma", "packbits", "pcodec", "quantize", "sharding_indexed", "shuffle", "transpose", "vlen-array",
     "vlen-bytes", "vlen-utf8", "zfpy", "zlib", "zstd",
 })  # fmt: skip
+
+
+_MOST_COUNTED = 10_000
+"""Chunks of an array that are looked for in its store."""
 
 
 def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
@@ -65,6 +69,16 @@ def _part(array: zarr.Array[Any], metadata: Path, key: Any) -> Any:
     if not metadata.exists():
         raise FileNotFoundError("it was moved or removed, or its disk is gone, since it was opened; open it again")
     return values
+
+
+def say_unwritten(path: Path, array: zarr.Array[Any]) -> None:
+    """Warn of chunks that are not in a store; the library gives the fill value for them."""
+    if array.nchunks > _MOST_COUNTED or not array.size:
+        return
+    missing = array.nchunks - array.nchunks_initialized
+    if missing:
+        why = "as while it is being written, or where all values are the same"
+        warn(path, f"{missing} of its {array.nchunks} chunks are not in the store, {why}; they read as {array.fill_value or 0}")
 
 
 def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
