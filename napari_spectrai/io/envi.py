@@ -91,7 +91,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if (surplus := values.stat().st_size - data.nbytes - whole(fields, "header offset", 0)) > 0:
         warn(
             path,
-            f"{values.name} holds {surplus:,} bytes more than the {data.nbytes:,} that its header describes; one of the two may be incomplete",
+            f"{values.name} holds {surplus:,} bytes more than the {data.nbytes:,} that its header describes; one may be incomplete",
         )
     place = _ORDERS[interleave].index("bands")
     ignore, divisor = number_of(path, fields, "data ignore value"), number_of(path, fields, "reflectance scale factor")
