@@ -80,7 +80,7 @@ def shortened(name: str, files: dict[str, list[str]], scale: float, steps: int, 
     if experiment.looks_around:
         settings.append(f"data.samples={batch * steps}")
     if scale < 1 and name.startswith("aerorit"):
-        settings += [f"split.block={max(32, round(experiment.split.block * scale))}"] if experiment.split.method == "blocks" else []
+        settings += [f"split.block={max(32, round((experiment.split.block or 12) * scale))}"] if experiment.split.method == "blocks" else []
         settings += [f"data.patch={min(experiment.data.patch, max(16, round(1973 * scale * 0.12) // 16 * 16))}"]
         settings += ["split.gap=8"] if experiment.split.gap else []
     if scale < 1 and name.startswith("helicoid"):

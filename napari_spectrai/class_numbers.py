@@ -12,7 +12,7 @@ from napari_spectrai.labels import UNKNOWN, Labels, in_short
 
 
 def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
-    """Return labels in which every named class has one number, that of the first labels with this name, and what was renumbered.
+    """Return labels in which every named class has one number, that of the first labels with this name, and what was assumed.
 
     Names that were numbered separately, such as those of two tables, would otherwise be confused: number 1 is the first name of each.
     Numbers without a name keep their number, and so does 0 in images, which means unlabelled.
@@ -26,7 +26,7 @@ def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
     labels : list of Labels
         The same objects where nothing changes.
     words : str
-        A sentence; empty if nothing was renumbered.
+        What was renumbered, and which numbers without a name are taken for a named class, in sentences; empty if there are none.
 
     Raises
     ------
@@ -55,11 +55,26 @@ def in_one_numbering(labels: Sequence[Labels]) -> tuple[list[Labels], str]:
             found.append(renumbered(one, moved))
         else:
             found.append(one)
-    if not changed:
-        return found, ""
-    shown = [f"{name} {value} → {at}" for name, (value, at) in sorted(changed.items())]
-    more = f", and {len(shown) - 6} more" if len(shown) > 6 else ""
-    return found, f"Labels number their classes differently; classes are matched by name ({', '.join(shown[:6])}{more})."
+    words = [_taken_by_number(found)]
+    if changed:
+        shown = in_short([f"{name} {value} → {at}" for name, (value, at) in sorted(changed.items())])
+        words.insert(0, f"Labels number their classes differently; classes are matched by name ({shown}).")
+    return found, " ".join(filter(None, words))
+
+
+def _taken_by_number(labels: Sequence[Labels]) -> str:
+    """Return a sentence on numbers without a name that other labels name."""
+    named = [_named(one) for one in labels]
+    names = {value: name for known in reversed(named) for value, name in known.items()}
+    taken, owners = dict[int, str](), list[str]()
+    for number, (one, known) in enumerate(zip(labels, named, strict=True), 1):
+        met = {value: names[value] for value in one.values() if value in names and value not in known}
+        taken |= met
+        owners += [repr(one.name) if one.name else f"labels {number}"] if met else []
+    if not taken:
+        return ""
+    shown = in_short([f"{value}: {name}" for value, name in sorted(taken.items())])
+    return f"In {in_short(owners)}, numbers without a name are taken for the classes that other labels name ({shown})."
 
 
 def on_the_numbers_of(known: Labels, names: Mapping[int, str], labels: Labels) -> tuple[Labels, str]:

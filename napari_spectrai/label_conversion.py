@@ -92,7 +92,7 @@ def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:
     if not isinstance(truths, list | tuple):
         return [as_labels(truths)]
     single = all(_is_scalar(truth) for truth in truths)
-    if single and len(truths) == len(shapes) > 1 and not any(_is_missing(truth) for truth in truths):
+    if single and len(truths) == len(shapes) > 1 and not any(is_missing(truth) for truth in truths):
         each = named([str(t) for t in truths]) if isinstance(truths[0], str) else Labels(np.asarray(truths))
         return [
             Labels(np.full(shape, value, np.int64), each.names, name=str(truth))
@@ -103,10 +103,10 @@ def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:
 
 def _is_scalar(item: Any) -> bool:
     """Whether an entry of a list is the class of one spectrum or cube: a name, a number, or missing."""
-    return isinstance(item, str | bytes | int | float | np.generic) or _is_missing(item)
+    return isinstance(item, str | bytes | int | float | np.generic) or is_missing(item)
 
 
-def _is_missing(item: Any) -> bool:
+def is_missing(item: Any) -> bool:
     """Whether a class is missing: None, NaN, pandas' NA or NaT, or a text that says so, such as an empty one."""
     if isinstance(item, str):
         return item.strip() in MISSING_NAMES
@@ -129,16 +129,16 @@ def _categorical(x: Any) -> Labels:
     if len(category.categories) and category.categories.dtype.kind in "iuf":
         numbers = np.asarray(category.categories, np.float64)
         return say_unknown(Labels(np.where(codes < 0, np.nan, numbers[codes]), name=name))
-    names = {number: str(name) for number, name in enumerate(category.categories, 1) if not _is_missing(name)}
+    names = {number: str(name) for number, name in enumerate(category.categories, 1) if not is_missing(name)}
     data = np.where(np.isin(codes + 1, [*names]), codes + 1, UNKNOWN)
     return say_unknown(Labels(data, names, name=name))
 
 
 def named_or_missing(array: npt.NDArray[Any]) -> Labels:
-    """Return labels for an array of class names or numbers, in which `_is_missing` entries are unlabelled."""
+    """Return labels for an array of class names or numbers, in which `is_missing` entries are unlabelled."""
     flat = array.ravel().astype(object) if array.dtype.kind in "ST" else array.ravel()
     flat = np.fromiter((item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in flat), object, len(flat))
-    known = np.array([not _is_missing(item) for item in flat])
+    known = np.array([not is_missing(item) for item in flat])
     if not known.any():
         raise ValueError("all labels are missing; give the class of some spectra")
     texts = np.array([isinstance(item, str) for item in flat[known]])
@@ -190,4 +190,4 @@ def _feature_names(layer: Layer) -> dict[int, str]:
     if features is None or "class" not in features:
         return {}
     index = features["index"] if "index" in features else range(len(features["class"]))
-    return {int(value): str(name) for value, name in zip(index, features["class"], strict=True) if value and not _is_missing(name)}
+    return {int(value): str(name) for value, name in zip(index, features["class"], strict=True) if value and not is_missing(name)}

@@ -49,7 +49,8 @@ def test_a_name_has_one_number(tables: list[dict[int, str]], expected: list[list
     labels = [Labels(np.array([[1, 2]]), names, {1: (1, 0, 0, 1)}) for names in tables]
     found, words = in_one_numbering(labels)
     assert [one.data[0].tolist() for one in found] == expected
-    assert bool(words) == (expected != [[1, 2]] * 2)
+    assert ("matched by name" in words) == (expected != [[1, 2]] * 2)
+    assert ("numbers without a name" in words) == ({1, 2} & {*tables[0]} != {1, 2} & {*tables[1]} or tables[0].get(1) == "class 1")
     for old, new in zip(labels, found, strict=True):
         for value, number in zip([1, 2], new.data[0], strict=True):
             assert old.names.get(value) == new.names.get(number)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_spectrai import Cube, Experiment, Labels
 from napari_spectrai.experiment import Split
+from napari_spectrai.label_conversion import is_missing
 from napari_spectrai.plan.folds import folds_of
+from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION
 
 
@@ -113,3 +116,35 @@ def test_what_is_too_little_is_refused_with_the_remedy():
         folds_of(_maps((1, 9, 9)), Split(), classes=classes)
     with pytest.raises(ValueError, match="groups needs at least 2"):
         folds_of(_maps((1, 9, 1)), Split(method="group"), groups=[np.zeros((1, 9, 1), np.int64)])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_groups_that_are_given_are_kept_together_or_it_is_said(seed):
+    rng, names = np.random.default_rng(seed), np.array(["a", "b", "c", "d", None, np.nan, "", " "], object)
+    cubes = [Cube(rng.random((30, 4), np.float32), name=f"set {n}", metadata={"groups": rng.choice(names, 30)}) for n in range(2)]
+    cubes.append(Cube(rng.random((30, 4), np.float32), name="other"))
+    truths = [Labels(rng.integers(1, 4, 30)) for _ in cubes]
+    experiment = Experiment.default("classification", cubes[0], truths[0]).override("network=pca_lda", "split.validation=0.3")
+    division = divide(experiment, cubes, truths)
+    parts = [m.ravel() for m in division.maps]
+    missing = [np.array([is_missing(name) for name in cube.metadata["groups"]]) for cube in cubes[:2]]
+    for part, lost in zip(parts, missing, strict=False):
+        assert ((part == 0) == lost).all()
+    groups = np.concatenate([cube.metadata["groups"][~lost].astype(str) for cube, lost in zip(cubes, missing, strict=False)])
+    used = np.concatenate([part[~lost] for part, lost in zip(parts, missing, strict=False)])
+    assert all(len(np.unique(used[groups == group])) == 1 for group in np.unique(groups))
+    assert len(np.unique(parts[2])) == 1
+    notes = " ".join(division.notes)
+    assert f"{sum(lost.sum() for lost in missing)} of 90 spectra have no group" in notes
+    assert "'other' has no groups" in notes
+    random = " ".join(divide(experiment.override("split.method=random"), cubes, truths).notes)
+    assert "both learnt and held out" in random
+
+
+@pytest.mark.parametrize("side", [4, 12, 13])
+def test_blocks_are_smaller_where_an_image_has_room_for_few(side):
+    cube, labels = Cube(np.random.default_rng(0).random((side, side, 4), np.float32)), Labels(np.indices((side, side)).sum(0) % 2 + 1)
+    experiment = Experiment.default("segmentation", cube, labels).override("network=pca_lda")
+    division = divide(experiment, [cube], [labels])
+    assert {TRAINING, VALIDATION} <= {*np.unique(division.maps[0])}
+    assert any("are held out, not of 12 × 12" in note for note in division.notes) == (side <= 12)

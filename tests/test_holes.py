@@ -81,6 +81,20 @@ def test_a_model_does_not_depend_on_how_pixels_without_data_are_marked(job, tmp_
         np.testing.assert_equal(*scores)
 
 
+@pytest.mark.usefixtures("few_rivals")
+@pytest.mark.filterwarnings("ignore::napari_spectrai.layer_axes.SpectralWarning")
+@pytest.mark.parametrize("job", ["network on local means", "mixture"])
+def test_pixels_without_data_are_continued_from_beyond_a_tile(job, tmp_path):
+    model, rng = trained(job, "zero", tmp_path), np.random.default_rng(1)
+    values = np.tile(cube().data[4:24, 6:24], (6, 7, 1)) + rng.normal(0, 0.3, (120, 126, BANDS)).astype(np.float32)
+    for top, left in rng.integers(0, 110, (40, 2)):
+        values[top : top + 9, left : left + 9] = np.nan
+    values[rng.random(values.shape[:2]) < 0.3] = 0
+    whole = predict(model, Cube(values), tile=4096)
+    tiled = predict(model, Cube(values), tile=2 * 2 * SlidingWindow([model], CPU, None).context + 8)
+    np.testing.assert_allclose(result(tiled), result(whole), atol=1e-6)
+
+
 @pytest.mark.parametrize("network", ["network.dims=1", "network.dims=2"])
 @pytest.mark.parametrize("alone", [False, True])
 def test_batches_of_a_stream_do_not_depend_on_it_either(network, alone, tmp_path):

@@ -14,6 +14,7 @@ from napari_spectrai.experiment.label_shapes import resized
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import fits_images, means_of_images, without_truth
 from napari_spectrai.experiment.tasks import TaskSpec
+from napari_spectrai.label_conversion import is_missing
 from napari_spectrai.labels import UNKNOWN, Labels
 from napari_spectrai.preparation.step import SpatialStep, Step
 from napari_spectrai.spec import Problem, listed
@@ -205,6 +206,10 @@ def _division(experiment: Experiment, cubes: Sequence[Cube]) -> Iterator[Problem
         spectra = sum(cube.count for cube in cubes)
         each = "; the groups of single spectra are cube.metadata['groups'], one for each" if len(groups) == spectra else ""
         yield Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; list one for each{each}")
+    missing = [number for number, group in enumerate(groups, 1) if is_missing(group)]
+    if missing:
+        what = f"input {missing[0]} has no group ({groups[missing[0] - 1]!r})"
+        yield Problem("data.groups", f"{what}; name that of each input, or set data.groups=[]")
 
 
 def _same(one: Cube, other: Cube) -> bool:
@@ -300,7 +305,7 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
     whole = experiment.task.of_images or split.method in ("file", "group") or (split.method == "auto" and not alone)
     if patch > max(height, width) and not (shared or whole or "part" in cube.metadata):
         return [_patch(experiment, cube, height, width)]
-    if split.method == "blocks" and split.block < patch and split.context == "separate":
+    if split.method == "blocks" and split.block is not None and split.block < patch and split.context == "separate":
         return [Problem("split.block", f"blocks of {split.block} pixels cannot contain a patch of {patch} pixels; choose {patch} or more")]
     return []
 

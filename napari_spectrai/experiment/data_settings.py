@@ -73,7 +73,7 @@ class Split(Spec):
 
     method: Literal["auto", "file", "group", "contiguous", "blocks", "stratified", "random"] = Field(
         "auto",
-        description="auto: by file if there are several, else contiguous (classes: blocks of an image, stratified for a set); "
+        description="auto: by group if groups are given, by file if there are several, else contiguous (classes: blocks of an image, stratified for a set); "
         "group: whole groups; contiguous: the last rows; blocks: scattered squares; stratified: single spectra by class; "
         "random: single spectra, for sets without neighbours (leaks between neighbouring pixels of an image)",
     )
@@ -92,7 +92,13 @@ class Split(Spec):
         title="Gap (pixels)",
         description="pixels left out between the parts of an image, to avoid leakage; empty: the size of a patch",
     )
-    block: int = Field(12, ge=1, le=10_000, title="Block size", description="height and width of a block, in pixels")
+    block: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        title="Block size",
+        description="height and width of a block, in pixels; empty: 12, or what a patch needs; less in an image with room for few blocks",
+    )
     folds: int = Field(
         0, ge=0, le=1000,
         description="number of cross-validation folds: each sample is held out once (as many folds as groups: leave one group out), "

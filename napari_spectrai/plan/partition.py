@@ -13,11 +13,13 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.compatibility import unlike_one_another
 from napari_spectrai.labels import Class, Labels, marker_among, names_alike
 from napari_spectrai.plan.continued_split import kept_parts
+from napari_spectrai.plan.groups import Groups, pixel_groups
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
 from napari_spectrai.plan.repeats import contradicting, copied_inputs, first_occurrences, kept_together
-from napari_spectrai.plan.split import DRAWS, split_maps
+from napari_spectrai.plan.split import DRAWS, method_of, split_maps
+from napari_spectrai.plan.split_data import smaller_blocks
 from napari_spectrai.plan.split_methods import gap_of
-from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
+from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
 from napari_spectrai.preparation.doubtful_spectra import doubtful_spectra
 from napari_spectrai.preparation.missing import nothing_held, usable
@@ -97,30 +99,34 @@ def divide(
     held = _held(experiment, cubes, truths)
     data = [one.mask.reshape(shape) for one, shape in zip(held, shapes, strict=True)]
     marked = [np.where(d, m, 0) for d, m in zip(data, marked, strict=True)] if marked else []
-    kept, new = "", maps is None
+    kept, smaller, new, groups = "", "", maps is None, pixel_groups(experiment, cubes, shapes)
     if maps is None:
         patch = 1 if layout.shared else layout.patch
-        groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
+        parts = parts_of(cubes)
         maps = split_maps(
-            shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, data=data, draws=draws,
+            shapes, experiment.split, patch, classes=marked or None, groups=groups.numbers, parts=parts, data=data, draws=draws,
             whole=task.of_images,
         )  # fmt: skip
         if experiment.training.start is not None and parts is None and not experiment.network.classical:
             gap = max(gap_of(shape, experiment.split, patch) for shape in shapes)
             maps, kept = kept_parts(experiment.training.start, cubes, maps, gap)
+        if parts is None and groups.numbers is None and method_of(shapes, experiment.split, marked or None) == "blocks":
+            smaller = smaller_blocks(data, experiment.split, patch)
     if [m.shape for m in maps] != shapes:
         raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
-    maps = [np.where(d, m, UNUSED).astype(np.uint8) for d, m in zip(data, maps, strict=True)]
+    maps = groups.known([np.where(d, m, UNUSED).astype(np.uint8) for d, m in zip(data, maps, strict=True)])
     repeated: list[str] = []
     if new and (first := first_occurrences(cubes, shapes)) is not None:
-        maps, words = kept_together(maps, first, moves=parts_of(cubes) is None and not by_units(experiment, cubes))
+        maps, words = kept_together(maps, first, moves=parts_of(cubes) is None and not by_units(experiment, cubes, groups))
         repeated = [words, contradicting(first, marked)]
     if new:
-        together = experiment.data.groups if experiment.split.method == "group" else []
+        together = [] if groups.numbers is None else experiment.data.groups
+        repeated += [groups.divided([m.astype(int).clip(0, VALIDATION) - 1 for m in maps])]
         repeated += (
             doubtful_spectra(cubes, "are learnt") + copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
         )
-    notes = [*filter(None, [said(held), marker_among(table, "learnt"), names_alike(table, "learnt"), kept, *repeated])]
+    found = [said(held), *groups.notes, marker_among(table, "learnt"), names_alike(table, "learnt"), kept, smaller, *repeated]
+    notes = [sentence for sentence in found if sentence]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 
 
@@ -152,10 +158,10 @@ def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -
     return np.asarray(known.reshape(*front, height, times, width, times).all((-3, -1)))
 
 
-def by_units(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
+def by_units(experiment: Experiment, cubes: Sequence[Cube], groups: Groups) -> bool:
     """Whether whole groups are held out, or files of several spectra."""
     method = experiment.split.method
-    return method == "group" or (method in ("auto", "file") and len(cubes) > 1 and any(cube.count > 1 for cube in cubes))
+    return groups.numbers is not None or (method in ("auto", "file") and len(cubes) > 1 and any(cube.count > 1 for cube in cubes))
 
 
 def is_optimistic(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
@@ -180,39 +186,6 @@ def as_volume(cube: Cube) -> tuple[int, int, int]:
     if len(spatial) == 1:
         return (1, spatial[0], 1)
     return (int(np.prod(spatial[:-2], dtype=int)), spatial[-2], spatial[-1])
-
-
-def pixel_groups(
-    experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, int]]
-) -> list[npt.NDArray[np.int64]] | None:
-    """Return the group of each pixel: from the settings of each input, or from a cube's metadata (``"groups"``, one per spectrum)."""
-    if experiment.data.groups:
-        _, numbers = np.unique(experiment.data.groups, return_inverse=True)
-        return [np.full(shape, number, np.int64) for shape, number in zip(shapes, numbers, strict=True)]
-    groups_of = [cube.metadata.get("groups") for cube in cubes]
-    if any(group is None for group in groups_of):
-        return None
-    flat = [_group_of_each(np.asarray(group, dtype=str), cube) for group, cube in zip(groups_of, cubes, strict=True)]
-    _, numbers = np.unique(np.concatenate(flat), return_inverse=True)
-    cuts = np.cumsum([len(f) for f in flat])[:-1]
-    return [part.reshape(shape) for part, shape in zip(np.split(numbers, cuts), shapes, strict=True)]
-
-
-def _group_of_each(group: npt.NDArray[np.str_], cube: Cube) -> npt.NDArray[np.str_]:
-    """Return the group of each pixel of a cube, flat.
-
-    Raises
-    ------
-    ValueError
-        If there is another number of groups.
-    """
-    try:
-        return np.broadcast_to(group, cube.spatial_shape).ravel()
-    except ValueError:
-        has, names = (" × ".join(map(str, shape)) for shape in (cube.spatial_shape, group.shape))
-        raise ValueError(
-            f"{cube.name or 'cube'!r} has {has} spectra, and metadata['groups'] names the groups of {names}; name that of each spectrum"
-        ) from None
 
 
 def parts_of(cubes: Sequence[Cube]) -> list[str] | None:

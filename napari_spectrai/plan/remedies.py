@@ -12,6 +12,7 @@ from napari_spectrai.experiment.checks import least_patch, problems_with
 from napari_spectrai.labels import in_short
 from napari_spectrai.plan.partition import Division, divide, missing_classes, parts_of, wanted_parts
 from napari_spectrai.plan.repeats import first_occurrences
+from napari_spectrai.plan.split_data import BLOCK
 from napari_spectrai.plan.truths import Truth
 
 DRAWS = 20
@@ -120,7 +121,8 @@ def _changes(experiment: Experiment) -> Iterator[list[str]]:
     gap = ["split.gap=0"] if split.gap != 0 else []
     if gap:
         yield gap
-    blocks = [[f"split.block={split.block // number}"] for number in (2, 4, 8) if split.block // number]
+    block = split.block or BLOCK
+    blocks = [[f"split.block={block // number}"] for number in (2, 4, 8) if block // number]
     if split.method == "blocks" or (experiment.task.classifies and split.method == "auto"):
         yield from ([*block, *share] for block in [[f"split.seed={split.seed + 1}"], *blocks] for share in [[], *shares[1:4:2]])
     factor = experiment.task.enlarges
@@ -128,7 +130,7 @@ def _changes(experiment: Experiment) -> Iterator[list[str]]:
         least = least_patch(experiment.task)
         sizes = sorted({max(least, size // factor * factor) for size in (experiment.data.patch // 2, 24, 16, 12, 8, 4)}, reverse=True)
         smaller = [[f"data.patch={size}"] for size in sizes if size < experiment.data.patch]
-        smaller = [[*patch, f"split.block={2 * int(patch[0].split('=')[1])}"] if split.method == "blocks" else patch for patch in smaller]
+        smaller = [[*patch, f"split.block={2 * int(patch[0].split('=')[1])}"] if split.method == "blocks" and split.block else patch for patch in smaller]
         yield from smaller
         yield from ([*patch, *gap] for patch in smaller[-2:])
     for method in ("contiguous", "stratified", "random"):

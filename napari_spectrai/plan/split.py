@@ -51,7 +51,8 @@ def split_maps(
         of files with a single class each;
         blocks are drawn again, up to `draws` times, until each class has training samples and each part has some labels.
     groups : arrays of the same shapes, optional
-        The group of each pixel; a split by group keeps groups together.
+        The group of each pixel, from 0; negative without a group, which is unused. Groups stay together if the method is ``"group"``, or
+        ``"auto"`` where the groups can be divided so that each class is learnt.
     parts : sequence of str, optional
         The part of each cube as a whole. If none is for validation, those for training are split by the settings.
     data : bool arrays of the same shapes, optional
@@ -68,11 +69,12 @@ def split_maps(
         return _among_data(shapes, split, patch, data, classes=classes, groups=groups, parts=parts, whole=whole)
     if parts is not None:
         return _given(shapes, split, patch, parts, classes)
-    method = _method(shapes, split, classes)
+    if (found := _in_groups(shapes, split, groups, classes, draws)) is not None:
+        return found
+    method = method_of(shapes, split, classes)
     rng = np.random.default_rng(split.seed)
     makers: dict[str, Callable[[], list[Map]]] = {
         "file": lambda: by_file(shapes, split, classes, whole=whole),
-        "group": lambda: by_group(shapes, split, groups, rng),
         "stratified": lambda: stratified(shapes, split, classes, rng),
         "contiguous": lambda: [with_gap(contiguous(shape, split, patch), gap_of(shape, split, patch)) for shape in shapes],
         "blocks": lambda: _in_blocks(shapes, split, patch, classes, rng, draws),
@@ -81,8 +83,28 @@ def split_maps(
     return makers[method]()
 
 
-def _method(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Any) -> str:
-    """Return the method of the split, if the settings leave it open."""
+def _in_groups(
+    shapes: Sequence[tuple[int, int, int]],
+    split: Split,
+    groups: Sequence[npt.NDArray[np.integer[Any]]] | None,
+    classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
+    draws: int,
+) -> list[Map] | None:
+    """Return whole groups; None for another method, or if it is left open and no groups can be held out."""
+    rng = np.random.default_rng(split.seed)
+    if split.method == "group":
+        return by_group(shapes, split, groups, rng, classes, draws)[0]
+    if groups is None or split.method != "auto":
+        return None
+    try:
+        maps, found = by_group(shapes, split, groups, rng, classes, draws)
+    except ValueError:  # too few
+        return None
+    return maps if found else None
+
+
+def method_of(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Any) -> str:
+    """Return the method of a split without groups, also if the settings leave it open."""
     if split.method != "auto":
         return split.method
     if len(shapes) > 1:
@@ -112,9 +134,12 @@ def _among_data(
     classes = None if classes is None else [np.where(d, classes[number], 0) for number, d in zip(live, data, strict=True)]
     # the other pixels belong to a group that exists anyway
     groups = None if groups is None else [np.where(d, groups[number], groups[number][d][0]) for number, d in zip(live, data, strict=True)]
-    rng, method = np.random.default_rng(split.seed), _method(shapes, split, classes)
+    rng, method = np.random.default_rng(split.seed), method_of(shapes, split, classes)
+    whole_groups = _in_groups(shapes, split, groups, classes, DRAWS) if parts is None else None
     if parts is not None:
         found = _given(shapes, split, patch, [parts[number] for number in live], classes, data)
+    elif whole_groups is not None:
+        found = whole_groups
     elif method == "contiguous":
         found = [with_gap(np.where(d, chosen, UNUSED), gap) for d in data for chosen, gap in [stretches(d, split, patch)]]
     elif method == "blocks":
@@ -152,7 +177,7 @@ def _in_blocks(
 
     def drawn(number: int) -> Map:
         shape = shapes[number]
-        chosen = blocks(shape, split, rng) if data is None else np.where(data[number], scattered(data[number], split, patch, rng), UNUSED)
+        chosen = blocks(shape, split, patch, rng) if data is None else np.where(data[number], scattered(data[number], split, patch, rng), UNUSED)
         return with_gap(chosen, gap_of(shape, split, patch))
 
     draws = ([drawn(number) for number in range(len(shapes))] for _ in range(1 if classes is None else most))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Split
+from napari_spectrai.plan.split_data import block_of
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 
 
@@ -52,9 +53,18 @@ def by_file(
 
 
 def by_group(
-    shapes: Sequence[tuple[int, int, int]], split: Split, groups: Sequence[npt.NDArray[np.integer[Any]]] | None, rng: np.random.Generator
-) -> list[Map]:
-    """Hold out whole groups, drawn at random.
+    shapes: Sequence[tuple[int, int, int]], split: Split, groups: Sequence[npt.NDArray[np.integer[Any]]] | None, rng: np.random.Generator,
+    classes: Sequence[npt.NDArray[np.integer[Any]]] | None = None, draws: int = 1,
+) -> tuple[list[Map], bool]:  # fmt: skip
+    """Hold out whole groups, drawn at random, at most `draws` times, until each class is learnt and each part has labels.
+
+    Negative numbers are of spectra without a group, which are unused.
+
+    Returns
+    -------
+    maps : list of maps
+    found : bool
+        Whether each class is learnt, and each part has labels.
 
     Raises
     ------
@@ -63,7 +73,8 @@ def by_group(
     """
     if groups is None:
         raise ValueError("a split by group needs groups; list one for each input in data.groups, or choose another split.method")
-    known = np.unique(np.concatenate([g.ravel() for g in groups]))
+    flat = np.concatenate([g.ravel() for g in groups])
+    known = np.unique(flat[flat >= 0])
     test = max(1, round(split.test * len(known))) if split.test else 0
     validation = max(1, round(split.validation * len(known)))
     if validation + test >= len(known):
@@ -71,14 +82,37 @@ def by_group(
             f"{len(known)} group{'s' if len(known) > 1 else ''} cannot be split into training, {validation} for "
             f"validation and {test} for test; list more groups, or choose split.method=auto"
         )
-    order = rng.permutation(known)
-    maps = []
-    for group, shape in zip(groups, shapes, strict=True):
-        labels = np.full(shape, TRAINING, np.uint8)
-        labels[np.isin(group, order[:validation])] = VALIDATION
-        labels[np.isin(group, order[validation : validation + test])] = TEST
-        maps.append(labels)
-    return maps
+    has = _classes_of_groups(flat, known, classes)
+    cuts = (validation, validation + test)
+    first, found = rng.permutation(len(known)), True
+    order = first
+    if has is not None and has.any():
+        orders = (first if number == 0 else rng.permutation(len(known)) for number in range(draws))
+        chosen = next((one for one in orders if _is_taught(has, one, *cuts)), None)
+        order, found = (first, False) if chosen is None else (chosen, True)
+    parts = np.full(len(known), TRAINING, np.uint8)
+    parts[order[: cuts[0]]], parts[order[cuts[0] : cuts[1]]] = VALIDATION, TEST
+    place = [np.searchsorted(known, group).clip(max=len(known) - 1) for group in groups]
+    return [np.where(g < 0, UNUSED, parts[at]).reshape(s).astype(np.uint8) for g, at, s in zip(groups, place, shapes, strict=True)], found
+
+
+def _classes_of_groups(
+    groups: npt.NDArray[np.integer[Any]], known: npt.NDArray[np.integer[Any]], classes: Sequence[npt.NDArray[np.integer[Any]]] | None
+) -> npt.NDArray[np.bool_] | None:
+    """Return which classes (columns) each of the known groups (rows) holds."""
+    if classes is None:
+        return None
+    flat = np.concatenate([c.ravel() for c in classes])
+    used = (groups >= 0) & (flat > 0)
+    has = np.zeros((len(known), int(flat.max(initial=0)) + 1), bool)
+    has[np.searchsorted(known, groups[used]), flat[used]] = True
+    return has
+
+
+def _is_taught(has: npt.NDArray[np.bool_], order: npt.NDArray[np.integer[Any]], validation: int, test: int) -> bool:
+    """Whether the groups after the first `test` hold every class, and each part before them some label."""
+    held = [has[order[:validation]], has[order[validation:test]]]
+    return bool((has[order[test:]].any(0) == has.any(0)).all() and all(not len(part) or part.any() for part in held))
 
 
 def stratified(
@@ -127,19 +161,20 @@ def refuse_blocks_of_a_set(shape: tuple[int, int, int]) -> None:
         raise ValueError("blocks need an image, but this is a set of spectra; choose split.method=contiguous")
 
 
-def blocks(shape: tuple[int, int, int], split: Split, rng: np.random.Generator) -> Map:
+def blocks(shape: tuple[int, int, int], split: Split, patch: int, rng: np.random.Generator) -> Map:
     """Hold out square blocks of an image, drawn at random."""
     refuse_blocks_of_a_set(shape)
-    across = tuple(-(-length // split.block) for length in shape[1:])
+    block = block_of(np.ones(shape, bool), split, patch)
+    across = tuple(-(-length // block) for length in shape[1:])
     count = across[0] * across[1]
     whole = np.zeros(across, bool)
-    whole[: max(1, shape[1] // split.block), : max(1, shape[2] // split.block)] = True
+    whole[: max(1, shape[1] // block), : max(1, shape[2] // block)] = True
     order = rng.permutation(np.flatnonzero(whole))  # a block truncated at the edge may not contain a patch
     labels = np.full(count, TRAINING, np.uint8)
     validation, test = max(1, round(split.validation * count)), round(split.test * count)
     labels[order[:validation]] = VALIDATION
     labels[order[validation : validation + test]] = TEST
-    grid = labels.reshape(across).repeat(split.block, 0).repeat(split.block, 1)[: shape[1], : shape[2]]
+    grid = labels.reshape(across).repeat(block, 0).repeat(block, 1)[: shape[1], : shape[2]]
     return np.broadcast_to(grid, shape).copy()
 
 

@@ -24,7 +24,8 @@ from napari_spectrai.learn.automatic.smoothing import best_radius
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.plan.folds import Folds, folds_of, validates
-from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of, pixel_groups
+from napari_spectrai.plan.groups import pixel_groups
+from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of
 from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth
@@ -74,11 +75,13 @@ class CrossValidation(Race):
         ValueError
             If no class can be validated.
         """
-        split, groups = self.experiment.split, pixel_groups(self.experiment, cubes, division.shapes)
+        split, given = self.experiment.split, pixel_groups(self.experiment, cubes, division.shapes)
+        groups = given.numbers
         base, marked = self._once(cubes, division), division.marked
         predicted = [d & (m == 0) for d, m in zip(division.data, marked, strict=True)] if marked else None
         found = folds_of(base, split, classes=marked or None, groups=groups, predicted=predicted, by_file=len(cubes) > 1)
         if not marked or validates(found, marked):
+            self._remarks += [*filter(None, [given.divided(found.numbers)])]
             return found
         if split.method == "auto" and (groups is not None or len(cubes) > 1):
             within = folds_of(base, split, classes=marked, predicted=predicted)

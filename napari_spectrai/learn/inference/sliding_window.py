@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.data.pool import mean_spectrum, with_holes
 from napari_spectrai.learn.inference.engine import Engine, TooLargeError
 from napari_spectrai.learn.inference.subdivision import SMALLEST, halved, in_blocks
+from napari_spectrai.learn.inference.surroundings import reach
 from napari_spectrai.learn.inference.tiles import Span
 from napari_spectrai.learn.model import Model
 from napari_spectrai.networks.hooks import on_whole_images
@@ -62,6 +63,8 @@ class PreparedBlock:
         Which of them have a result.
     inputs : sequence of tuple
         For each model the prepared spectra, and what the preparation has removed from them.
+    holes : bool ndarray of shape (n,)
+        Which of them are replaced by others in the input of networks that use neighbouring pixels.
     """
 
     block: Cube
@@ -69,6 +72,15 @@ class PreparedBlock:
     codes: Codes
     known: npt.NDArray[np.bool_]
     inputs: Sequence[tuple[Any, Sequence[Removed]]]
+    holes: npt.NDArray[np.bool_]
+
+    def continued_from(self, wide: PreparedBlock, place: tuple[slice, slice]) -> PreparedBlock:
+        """Return the block with the inputs that it has in a wider one, at some place there."""
+        inputs = [
+            (values.reshape(*wide.block.spatial_shape[-2:], -1)[place].reshape(len(self.spectra), -1), removed)
+            for (values, _), (_, removed) in zip(wide.inputs, self.inputs, strict=True)
+        ]
+        return replace(self, inputs=inputs)
 
 
 def has_dropout(model: Model) -> bool:
@@ -112,6 +124,7 @@ class SlidingWindow:
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
         self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
         self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
+        self.mixes = any(spec.chooses for spec in specs)
         self.overlap = 0 if self.spectral else 2 * self.context + self.grid
         self.tile = tile if tile is not None else self._chosen_tile()
         self.fixed_tile = tile is not None
@@ -182,7 +195,7 @@ class SlidingWindow:
         inputs = [
             (self._input(model, values, holes, block), removed) for model, (values, _, removed) in zip(self.models, prepared, strict=True)
         ]
-        return PreparedBlock(block, spectra, codes, usable & (codes != MISSING), inputs)
+        return PreparedBlock(block, spectra, codes, usable & (codes != MISSING), inputs, holes)
 
     def _input(self, model: Model, values: Array, holes: npt.NDArray[np.bool_], block: Cube) -> Array:
         """Return prepared spectra (n, λ) of a block as the input of a model, where `holes` (n,) hold no data."""
@@ -263,7 +276,9 @@ class SlidingWindow:
     def _outputs(self, engine: Engine, batch: Tensor) -> Tensor:
         if self.side is None:
             return engine.outputs(batch)
-        return in_blocks(engine.outputs, batch, self.side, context=self.context, grid=self.grid, times=self.times)
+        # the members of a mixture continue pixels without data themselves
+        context = self.context + reach(self.context) if self.mixes and bool(batch.isnan().any()) else self.context
+        return in_blocks(engine.outputs, batch, self.side, context=context, grid=self.grid, times=self.times)
 
     def _smaller(self, engine: Engine, batch: Tensor, error: TooLargeError) -> int:
         """Return the next smaller side of blocks after memory ran out, unless the user has fixed the tile or it cannot be divided.

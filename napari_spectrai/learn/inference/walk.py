@@ -12,8 +12,9 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.learn.inference.engine import BATCH
 from napari_spectrai.learn.inference.overlap import MOST_BYTES, ReadingAhead, WritingBehind
-from napari_spectrai.learn.inference.sliding_window import SlidingWindow
+from napari_spectrai.learn.inference.sliding_window import PreparedBlock, SlidingWindow
 from napari_spectrai.learn.inference.strip import Strip
+from napari_spectrai.learn.inference.surroundings import widened, within
 from napari_spectrai.learn.inference.tiles import Span, tiles
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.part import WHOLE, Part, Rectangle, owned
@@ -94,7 +95,7 @@ class Walk:
             Called with the number of steps that are finished, after each.
         """
         total, tiles_done = sum(len(step.tiles) for step in self.steps), sum(len(step.tiles) for step in self.steps[:done])
-        self._ahead = ReadingAhead(lambda key: self.window.prepared(self._block(*key), self._empty_in(*key)))
+        self._ahead = ReadingAhead(lambda key: self._prepared(*key))
         self._behind = WritingBehind()
         try:
             for number, step in enumerate(self.steps[done:], done + 1):
@@ -196,6 +197,18 @@ class Walk:
         empty = self._empty
         return None if empty is None else lambda: empty()[(y,) if self.is_set else (*plane, y, x)]
 
+    def _prepared(self, plane: tuple[int, ...], tile: Tile) -> tuple[PreparedBlock, Tile]:
+        """Return a prepared tile and the pixels that are computed for it: more if a mixture continues its holes from beyond it."""
+        found = self.window.prepared(self._block(plane, tile), self._empty_in(plane, tile))
+        if not self.window.continues or self.is_set:
+            return found, tile
+        height, width = self.source.spatial_shape[-2:]
+        wide = widened(tile, (height, width), found.holes, self.window.context, self.window.grid)
+        if wide == tile:
+            return found, tile
+        around = self.window.prepared(self._block(plane, wide), self._empty_in(plane, wide))
+        return (around, wide) if self.window.mixes else (found.continued_from(around, within(tile, wide)), tile)
+
     def _image(self, step: Step) -> Generator[int, None, None]:
         results, *marks = self.window.predicted(self._block(step.plane, step.tiles[0]), self._empty_in(step.plane, step.tiles[0]))
 
@@ -261,13 +274,15 @@ class Walk:
     def _add(self, strip: Strip, plane: tuple[int, ...], tile: Tile, *, then: tuple[tuple[int, ...], Tile] | None = None) -> None:
         """Add the weighted values of a tile where it meets the strip."""
         (y, x), times = tile, self.window.times
-        results, *marks = self.window.computed(self._ahead.take((plane, tile), then=then))
+        prepared, computed = self._ahead.take((plane, tile), then=then)
+        results, *marks = self.window.computed(prepared)
         sides, weights = ((y.stop - y.start) * times, (x.stop - x.start) * times), self.window.weights(y, x)
+        rows, columns = (span.stop - span.start for span in computed)
         own, there = strip.shared_with(y.start * times, x.start * times, sides)
         for target, values in zip(strip.sums, results, strict=False):
-            target[own] += values.reshape(*sides, -1)[there] * weights[there]
+            target[own] += values.reshape(rows * times, columns * times, -1)[within(tile, computed, times)][there] * weights[there]
         for kept, found in zip(strip.marks, marks, strict=False):
-            mark = np.asarray(found).reshape(y.stop - y.start, x.stop - x.start)
+            mark = np.asarray(found).reshape(rows, columns)[within(tile, computed)]
             kept[own] = (mark if times == 1 else mark.repeat(times, 0).repeat(times, 1))[there]
 
     def _write(self, number: int, step: Step, strip: Strip, *, until: int) -> None:

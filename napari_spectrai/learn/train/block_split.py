@@ -11,6 +11,7 @@ from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.partition import is_optimistic
+from napari_spectrai.plan.split_data import BLOCK
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Epoch, Event, Finished, Progress, RunFolder
 
@@ -21,7 +22,7 @@ VALIDATION, TEST = 0.05, 0.3
 def is_needed(experiment: Experiment, cubes: Sequence[Cube], data: Dataset) -> bool:
     """Whether the split leaks, and the scene is large enough for blocks."""
     split = experiment.split
-    has_room = any(min(place.shape[1:]) > 2 * split.block for place in data.places)
+    has_room = any(min(place.shape[1:]) > 2 * (split.block or BLOCK) for place in data.places)
     return split.beside and has_room and is_optimistic(experiment, cubes)
 
 
