@@ -89,7 +89,9 @@ def pixel_groups(experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence
             for number, (cube, one) in enumerate(zip(cubes, named, strict=True))
         ]
         alone = [repr(cube.name or "cube") for cube, one in zip(cubes, named, strict=True) if one is None]
-        notes += [f"{in_short(alone)} {_has(alone)} no groups (metadata['groups']): each such input is a group of its own."] if alone else []
+        if alone:
+            verb = "has" if len(alone) == 1 else "have"
+            notes.append(f"{in_short(alone)} {verb} no groups (metadata['groups']): each such input is a group of its own.")
     flat = np.concatenate(texts)
     missing = np.array([is_missing(item) for item in flat])
     names, found = np.unique(np.array([_name(item) for item in flat[~missing]], str), return_inverse=True)
@@ -113,11 +115,10 @@ def _used(experiment: Experiment, groups: list[Numbers], names: npt.NDArray[np.s
     if missing:
         total = sum(group.size for group in groups)
         verbs = "has no group and is" if missing == 1 else "have no group and are"
-        notes = [
-            *notes,
-            f"{missing:,} of {total:,} spectra {verbs} left out (None, NaN or an empty text): "
-            "they may belong to a group that is held out. Name their groups to use them.",
-        ]
+        left_out = (
+            f"{missing:,} of {total:,} spectra {verbs} left out (None, NaN or an empty text): they may belong to a group that is held out."
+        )
+        notes = [*notes, f"{left_out} Name their groups to use them."]
     return Groups(groups, notes=notes)
 
 
@@ -144,7 +145,3 @@ def _name(item: object) -> str:
     if isinstance(item, bytes):
         return item.decode("utf-8", "replace").strip()
     return str(int(item)) if isinstance(item, float | np.floating) and float(item).is_integer() else str(item).strip()
-
-
-def _has(names: Sequence[str]) -> str:
-    return "has" if len(names) == 1 else "have"

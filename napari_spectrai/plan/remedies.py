@@ -130,7 +130,10 @@ def _changes(experiment: Experiment) -> Iterator[list[str]]:
         least = least_patch(experiment.task)
         sizes = sorted({max(least, size // factor * factor) for size in (experiment.data.patch // 2, 24, 16, 12, 8, 4)}, reverse=True)
         smaller = [[f"data.patch={size}"] for size in sizes if size < experiment.data.patch]
-        smaller = [[*patch, f"split.block={2 * int(patch[0].split('=')[1])}"] if split.method == "blocks" and split.block else patch for patch in smaller]
+        smaller = [
+            [*patch, f"split.block={2 * int(patch[0].split('=')[1])}"] if split.method == "blocks" and split.block else patch
+            for patch in smaller
+        ]
         yield from smaller
         yield from ([*patch, *gap] for patch in smaller[-2:])
     for method in ("contiguous", "stratified", "random"):

@@ -177,7 +177,9 @@ def _in_blocks(
 
     def drawn(number: int) -> Map:
         shape = shapes[number]
-        chosen = blocks(shape, split, patch, rng) if data is None else np.where(data[number], scattered(data[number], split, patch, rng), UNUSED)
+        chosen = (
+            blocks(shape, split, patch, rng) if data is None else np.where(data[number], scattered(data[number], split, patch, rng), UNUSED)
+        )
         return with_gap(chosen, gap_of(shape, split, patch))
 
     draws = ([drawn(number) for number in range(len(shapes))] for _ in range(1 if classes is None else most))
