@@ -74,8 +74,9 @@ class Split(Spec):
     method: Literal["auto", "file", "group", "contiguous", "blocks", "stratified", "random"] = Field(
         "auto",
         description="auto: by group if groups are given, by file if there are several, else contiguous (classes: blocks of an image, "
-        "stratified for a set); group: whole groups; contiguous: the last rows; blocks: scattered squares; stratified: single spectra by class; "
-        "random: single spectra, for sets without neighbours (leaks between neighbouring pixels of an image)",
+        "stratified for a set); group: whole groups; contiguous: the last rows; blocks: scattered squares; "
+        "stratified: single spectra by class; random: single spectra, for sets without neighbours (leaks between neighbouring pixels of an "
+        "image)",
     )
     context: Literal["separate", "shared"] = Field(
         "separate",
