@@ -288,7 +288,7 @@ def _written(path, data):
 @pytest.mark.parametrize("suffix", CONTAINERS)
 @pytest.mark.parametrize("shape", [(31, 64, 64), (40, 5, 6), (8, 48, 64)])
 def test_bands_first_is_a_guess_in_every_container(suffix, shape, tmp_path):
-    path = _written(tmp_path / f"c{suffix}", np.zeros(shape, np.float32))
+    path = _written(tmp_path / f"c{suffix}", np.ones(shape, np.float32))
     with pytest.warns(SpectralWarning, match="does not say which dimension holds the bands"):
         read(path)
     assert read(path, spectral=0).shape == (*shape[1:], shape[0])

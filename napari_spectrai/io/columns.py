@@ -177,6 +177,12 @@ def repeats(values: npt.NDArray[np.float64]) -> bool:
     return period_of(found) is not None or plane_of(found) is not None
 
 
+def all_repeat(values: npt.NDArray[np.float64]) -> bool:
+    """Whether each of several positions occurs equally often, and more than once, in any order."""
+    _, counts = np.unique(values, return_counts=True)
+    return len(counts) > 1 and counts[0] > 1 and bool((counts == counts[0]).all())
+
+
 def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> Layout:
     """Return the layout with other roles: by the titles of the columns, or by their numbers from 0."""
     names = names_of(table)

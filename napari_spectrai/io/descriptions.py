@@ -10,6 +10,7 @@ from typing import Any
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import LONGEST_LIST, find_axis, is_axis, is_excluded, numbers_in
 from napari_spectrai.io.found import positions
+from napari_spectrai.io.named_units import unit_names
 from napari_spectrai.parsing import parse_json
 from napari_spectrai.units import quantity_of, unit_of
 
@@ -40,8 +41,7 @@ def axis_of_image(fields: Mapping[str, Any], count: int, path: Path) -> Spectral
     words = {key.casefold(): value for key, value in fields.items() if isinstance(value, str)}
     units: dict[str, str] = {}
     for key in lists:
-        stem = key.casefold().rstrip("s")
-        names = (*(f"{stem}{end}{joint}unit{s}" for end in ("", "s") for joint in ("_", " ", "") for s in ("", "s")), "unit", "units")
+        names = (*unit_names(key), "unit", "units")
         known = next((words[name] for name in names if name in words and unit_of(words[name]) is not None), "")
         units |= {key: known} if known else {}
     return find_axis(lists, (count,), units, path=path)[0] if lists else None

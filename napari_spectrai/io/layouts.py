@@ -14,6 +14,7 @@ from napari_spectrai.io.columns import (
     COORDINATES,
     INTENSITY,
     Layout,
+    all_repeat,
     columns_in_order,
     counts_up,
     in_order,
@@ -22,6 +23,7 @@ from napari_spectrai.io.columns import (
     repeats,
     role_of,
 )
+from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.table_dialects import is_excitation
 from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.tables import Table
@@ -216,10 +218,14 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     if len(places) > 1:
         others = some_of([titles[column] or str(column) for column in places])
         notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
-    long = repeats(numbers[:, chosen])
+    placed = "intensity" in roles and {"x", "y"} <= set(roles)
+    long = repeats(numbers[:, chosen]) or (placed and all_repeat(numbers[:, chosen]))
     still = np.logical_and.reduce(numbers == numbers[0])
     for column, role in enumerate(roles):
-        if (role in COORDINATES and not long and not still[column]) or (role == "label" and column not in table.words):
+        if role in COORDINATES and not long and not still[column] and length_unit(titles[column]) and "intensity" in roles:
+            roles[column] = "ignored"
+            notes.append(f"{titles[column]} is no spectrum and is not read")
+        elif (role in COORDINATES and not long and not still[column]) or (role == "label" and column not in table.words):
             roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
         elif role == "intensity" and column < chosen and still[column] and not INTENSITY.search(titles[column]):
             roles[column] = "index"  # a setting

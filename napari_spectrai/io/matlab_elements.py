@@ -64,5 +64,5 @@ def units_in(words: Mapping[str, str]) -> dict[str, str]:
         if scale is not None:
             found[f"{scale[1]}{scale[2] or ''}"] = text
         elif unit is not None:
-            found |= {unit[1]: text, f"{unit[1]}s": text}
+            found |= {f"{unit[1]}{end}": text for end in ("", "s", "axis", "_axis", "scale")}
     return found

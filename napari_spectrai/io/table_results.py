@@ -8,7 +8,8 @@ from collections.abc import Sequence
 _AUXILIARY = re.compile(
     r"\b(dark|ref(?:erence)?|background|white|blank)\b(?!.*subtract)|^baseline\s*(?:$|[\[(])|\bfwhm\b|\bband ?width|\bstd(?![\s.-]*\d)"
     r"|\bstandard dev|\bs\.?[de]\.?(?=\s*(?:$|[(\[]|[a-z]))"
-    r"|^temp(?:erature)?s?\s*(?:$|[(\[/°])|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/])"
+    r"|^temp(?:erature)?s?\s*(?:$|[(\[/°])|^t\s*[(\[/,]\s*(?:°|℃|k\b|deg)|^(?:relative )?humidity\b"
+    r"|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/])"
     r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|^(?:dy|ey|yerr|delta y)$",
     re.IGNORECASE,
 )
@@ -17,6 +18,7 @@ _RESULT = re.compile(
     r"reflectan|\breflect\.|tgt\./ref|transmi(?:ttan|ssion)|absorb|\babs\b|%\s*[rt]\b|irradian|^scope\b|[\[(]\s*%|\bratio\b", re.IGNORECASE
 )
 _MEASURED = re.compile(r"\b(sample|raw|target|tgt|scope|signal|counts?|dn|scan)\b", re.IGNORECASE)
+_STD, _STD_OF_ONE = re.compile(r"std\.?", re.IGNORECASE), re.compile(r"std[\s.-]*\d+", re.IGNORECASE)
 _NORMALISED = re.compile(r"\bnorm(?:ali[sz]ed|\.)?\b", re.IGNORECASE)
 
 
@@ -38,7 +40,8 @@ def of_sample(titles: Sequence[str]) -> list[int]:
     """
     words = [_words(title) for title in titles]
     everything = list(range(len(words)))
-    plain = [number for number in everything if not is_auxiliary(words[number])]
+    of_errors = any(_STD.fullmatch(word) for word in words)  # so that "Std 2" is that of a second spectrum, and no standard
+    plain = [number for number in everything if not (is_auxiliary(words[number]) or (of_errors and _STD_OF_ONE.fullmatch(words[number])))]
     corrected = [number for number in plain if _CORRECTED.search(words[number])]
     results = [number for number in plain if _RESULT.search(words[number])]
     if corrected:

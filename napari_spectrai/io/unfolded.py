@@ -14,7 +14,10 @@ from napari_spectrai.io.container import short_name
 from napari_spectrai.io.found import RawArray, warn
 from napari_spectrai.remedies import is_answered, where
 
-_BOTH = ("imagesize", "image_size", "imsize", "imgsize", "img_size", "dims", "mapsize", "map_size", "spatial_size", "image_shape", "sz")
+_BOTH = (
+    "imagesize", "image_size", "imsize", "imgsize", "img_size", "dims", "mapsize", "map_size", "spatial_size", "image_shape", "sz", "shape",
+    "spatial_shape", "map_shape", "grid_shape", "original_shape", "img_shape", "spatial_dims", "grid_size", "hw",
+)  # fmt: skip
 _SIDES = (
     ("nrow", "ncol"), ("nrows", "ncols"), ("rows", "cols"), ("rows", "columns"), ("n_rows", "n_cols"), ("lines", "samples"),
     ("lines", "columns"), ("height", "width"), ("nlines", "nsamples"), ("ny", "nx"), ("sizey", "sizex"), ("size_y", "size_x"),

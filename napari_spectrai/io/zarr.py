@@ -18,6 +18,7 @@ from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in,
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
+from napari_spectrai.io.named_units import units_beside
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
 from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe, say_unwritten
@@ -55,7 +56,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     units = {key: str(one[word]) for key, one in said.items() for word in ("unit", "units") if word in one}
     words = {key: " ".join(str(one.get(word, "")) for word in ("long_name", "standard_name")) for key, one in said.items()}
     values = of_packing(data, _packing(arrays[name]))
-    known = _lists(path, arrays, name) | attributes_of(path, folder)
+    said_beside = {**attributes_of(path, folder), **attributes}
+    known = _lists(path, arrays, name) | lists_in(said_beside)
+    units |= units_beside(known, said_beside)
     if not any(dimensions) and (axes := _numbered_axes(path, arrays, name)) is not None:
         lines = {key: one.positions for key, one in axes.items()}
         said_units = {key: one.unit for key, one in axes.items()}
@@ -136,11 +139,16 @@ def _lists(path: Path, arrays: Mapping[str, zarr.Array[Any]], main: str) -> dict
 
 
 def attributes_of(path: Path, folder: str) -> dict[str, Any]:
-    """Return the lists of numbers among the attributes of the store, of an array's group and of the array."""
+    """Return the attributes of the store and of an array's group."""
     node = node_of(path)
     holders = [node] if isinstance(node, zarr.Array) or not folder else [node, node[folder]]
+    return {key: value for holder in holders for key, value in dict(holder.attrs).items()}
+
+
+def lists_in(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lists of numbers among attributes."""
     found = {}
-    for key, value in (item for holder in holders for item in dict(holder.attrs).items()):
+    for key, value in attributes.items():
         if (isinstance(value, list) or is_axis(key)) and (values := numbers_in(value)) is not None:
             found[key] = values
     return found
