@@ -539,3 +539,26 @@ def test_a_store_that_is_removed_after_it_was_opened_is_an_error_and_not_zeros(n
     shutil.rmtree(path)
     with pytest.raises(UnreadableError, match=r"x\..*since it was opened; open it again"):
         cube.numpy()
+
+
+def test_positions_in_attributes_of_arrays_and_groups_of_zarr(tmp_path):
+    data, bands = np.arange(4 * 5 * 7.0).reshape(4, 5, 7), np.linspace(0.4, 0.7, 7)
+    for number, (holder, name, unit) in enumerate(
+        [("array", "wavelengths", "um"), ("group", "Wavelength", "µm"), ("array", "shift", "eV")]
+    ):
+        path = tmp_path / f"{number}.zarr"
+        root = zarr.open_group(str(path), mode="w")
+        array = root.create_array("data", data=data)
+        (array if holder == "array" else root).attrs.update({name: bands.tolist(), f"{name.rstrip('s')}_units": unit})
+        cube = read(path)
+        assert cube.axis.unit == unit.replace("µ", "u")
+        np.testing.assert_allclose(cube.axis.values, bands)
+
+
+def test_sides_and_units_under_other_names(tmp_path):
+    data, bands = np.arange(4 * 5 * 7.0).reshape(4, 5, 7), np.linspace(400, 700, 7)
+    np.savez(tmp_path / "a.npz", spectra=data.reshape(20, 7), shape=np.array([4, 5]), wavelength=bands)
+    with pytest.warns(SpectralWarning, match="its 20 pixels are taken for an image of 4 × 5"):
+        np.testing.assert_array_equal(read(tmp_path / "a.npz").data, data)
+    scipy.io.savemat(tmp_path / "a.mat", {"data": data, "xaxis": bands, "xunit": "nm"})
+    assert read(tmp_path / "a.mat").axis == SpectralAxis(bands, "nm")

@@ -174,3 +174,30 @@ def test_units_next_to_each_position_in_columns_of_fixed_width(tmp_path):
     cube = spectrum("\n".join(rows), tmp_path)
     assert (cube.shape, cube.axis.unit) == ((3, 40), "nm")
     np.testing.assert_allclose(cube.axis.values, WAVE, rtol=1e-5)
+
+
+def test_a_map_of_one_value_a_line_is_read_in_any_order_of_its_lines(tmp_path):
+    lines = [
+        f"{x},{y},{wave:.3f},{value}" for (x, y), row in zip(PLACES, SPECTRA, strict=True) for wave, value in zip(WAVE, row, strict=True)
+    ]
+    for seed in range(3):
+        mixed = np.random.default_rng(seed).permutation(lines)
+        cube = spectrum("\n".join(["x (µm),y (µm),Wavelength (nm),I", *mixed]), tmp_path)
+        np.testing.assert_allclose(cube.data, SPECTRA.reshape(2, 3, 40))
+        np.testing.assert_allclose(cube.axis.values, WAVE)
+        assert cube.pixel_size == (5.0, 2.0)
+    with pytest.raises(UnreadableError, match="do not repeat the same positions"):
+        spectrum("\n".join(["x (µm),y (µm),Wavelength (nm),I", *mixed, *mixed[:40]]), tmp_path)
+
+
+@pytest.mark.parametrize("title", ["T (°C)", "T [K]", "Temp (degC)", "Time (s)", "x (µm)", "Humidity (%)"])
+def test_what_was_measured_along_with_a_spectrum_is_none(title, tmp_path):
+    cube = spectrum(f"Wavelength (nm);{title};Intensity\n" + columns(WAVE, 20 + np.sin(WAVE), SPECTRA[0], mark=";"), tmp_path)
+    np.testing.assert_allclose(cube.data, SPECTRA[:1])
+
+
+def test_deviations_of_several_spectra_are_none(tmp_path):
+    values = [one for row in SPECTRA[:2] for one in (row, row / 10)]
+    cube = spectrum("Wavelength (nm);I;Std;I 2;Std 2\n" + columns(WAVE, *values, mark=";"), tmp_path)
+    np.testing.assert_allclose(cube.data, SPECTRA[:2])
+    assert spectrum("Wavelength (nm);Std 1;Std 2\n" + columns(WAVE, *SPECTRA[:2], mark=";"), tmp_path).shape == (2, 40)

@@ -177,10 +177,10 @@ def repeats(values: npt.NDArray[np.float64]) -> bool:
     return period_of(found) is not None or plane_of(found) is not None
 
 
-def all_repeat(values: npt.NDArray[np.float64]) -> bool:
-    """Whether each of several positions occurs equally often, and more than once, in any order."""
-    _, counts = np.unique(values, return_counts=True)
-    return len(counts) > 1 and counts[0] > 1 and bool((counts == counts[0]).all())
+def recur(values: npt.NDArray[np.float64]) -> bool:
+    """Whether several positions occur twice and more on average, in any order."""
+    known = np.unique(values[np.isfinite(values)]).size
+    return 1 < known <= len(values) / 2
 
 
 def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> Layout:

@@ -23,7 +23,7 @@ from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, un
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_dimensions import axes_along, labelled_dimension, named_dimension, names_of, title_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
-from napari_spectrai.io.named_units import units_beside
+from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.packing import list_of_packing, of_packing
 from napari_spectrai.io.satellites import prisma_scale
@@ -262,7 +262,7 @@ def attribute_units(main: h5py.Dataset) -> dict[str, str]:
     """Return the units that attributes give for others: ``wavelength_units`` for ``wavelengths``."""
     holders = (main.file, main.parent, main)
     said = {key.casefold(): text(value) for holder in holders for key, value in holder.attrs.items() if np.size(value) == 1}
-    return units_beside(attribute_lists(main), said)
+    return units_for(attribute_lists(main), said)
 
 
 def write(cube: Cube, path: Path) -> None:

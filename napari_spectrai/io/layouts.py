@@ -14,12 +14,12 @@ from napari_spectrai.io.columns import (
     COORDINATES,
     INTENSITY,
     Layout,
-    all_repeat,
     columns_in_order,
     counts_up,
     in_order,
     named_roles,
     period_of,
+    recur,
     repeats,
     role_of,
 )
@@ -219,7 +219,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
         others = some_of([titles[column] or str(column) for column in places])
         notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
     placed = "intensity" in roles and {"x", "y"} <= set(roles)
-    long = repeats(numbers[:, chosen]) or (placed and all_repeat(numbers[:, chosen]))
+    long = repeats(numbers[:, chosen]) or (placed and recur(numbers[:, chosen]))
     still = np.logical_and.reduce(numbers == numbers[0])
     for column, role in enumerate(roles):
         if role in COORDINATES and not long and not still[column] and length_unit(titles[column]) and "intensity" in roles:

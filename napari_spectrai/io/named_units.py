@@ -15,7 +15,7 @@ def unit_names(name: str) -> Iterator[str]:
                 yield f"{stem}{plural}{joint}unit{end}"
 
 
-def units_beside(names: Iterable[str], fields: Mapping[str, Any]) -> dict[str, str]:
+def units_for(names: Iterable[str], fields: Mapping[str, Any]) -> dict[str, str]:
     """Return the units that fields of text give for lists, by the names of the lists."""
     said = {key.casefold(): value for key, value in fields.items() if isinstance(value, str)}
     found = {name: next((said[one] for one in unit_names(name) if one in said), "") for name in names}

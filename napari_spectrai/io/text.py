@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.columns import COORDINATES, Column, Layout, all_repeat, changed, described, in_order, period_of, plane_of
+from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, period_of, plane_of, recur
 from napari_spectrai.io.cut_short import is_open_ended, note_of
 from napari_spectrai.io.facts import Facts, facts_of, length_unit, says_unit
 from napari_spectrai.io.found import RawArray, positions, warn
@@ -249,7 +249,7 @@ def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[st
     for coordinate in known.values():
         moves |= np.diff(coordinate) != 0
     bands, plane = period_of(wave), plane_of(wave)
-    if bands is None and plane is None and known and all_repeat(wave):
+    if bands is None and plane is None and known and recur(wave):
         places = np.unique(np.column_stack(list(known.values())), axis=0, return_inverse=True)[1].ravel()
         order = np.lexsort((wave, places))
         wave, values, known = wave[order], values[order], {name: coordinate[order] for name, coordinate in known.items()}

@@ -18,7 +18,7 @@ from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in,
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
-from napari_spectrai.io.named_units import units_beside
+from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
 from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe, say_unwritten
@@ -56,9 +56,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     units = {key: str(one[word]) for key, one in said.items() for word in ("unit", "units") if word in one}
     words = {key: " ".join(str(one.get(word, "")) for word in ("long_name", "standard_name")) for key, one in said.items()}
     values = of_packing(data, _packing(arrays[name]))
-    said_beside = {**attributes_of(path, folder), **attributes}
-    known = _lists(path, arrays, name) | lists_in(said_beside)
-    units |= units_beside(known, said_beside)
+    fields = {**attributes_of(path, folder), **attributes}
+    known = _lists(path, arrays, name) | lists_in(fields)
+    units |= units_for(known, fields)
     if not any(dimensions) and (axes := _numbered_axes(path, arrays, name)) is not None:
         lines = {key: one.positions for key, one in axes.items()}
         said_units = {key: one.unit for key, one in axes.items()}
