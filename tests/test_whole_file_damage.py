@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from scipy.io import netcdf_file
+from test_igor import MAP, fifth, text
 from test_nexus_variants import filled
 from test_product_variants import geotiff, ims
 
@@ -44,6 +45,8 @@ MADE = {
     "a.spa": b"Spectral Data File".ljust(288, b"\0") + struct.pack("<HII6xHII6x16x", 2, 336, 24, 3, 360, 80)
     + struct.pack("<IIIIff", 0, 20, 1, 0, 4000, 400) + bytes(80),
     "a.gsf": b"Gwyddion Simple Field 1.0\nXRes = 4\nYRes = 3\nXReal = 1e-6\n\0\0" + bytes(48),
+    "a.ibw": fifth(RNG.integers(0, 99, (4, 3, 9)), MAP),
+    "a.itx": text(RNG.integers(0, 99, (4, 3, 9)), 'X SetScale/P z 400,10,"nm", \'a map\'').encode(),
     "a.hdr": b"ENVI\nsamples = 4\nlines = 3\nbands = 2\ndata type = 4\ninterleave = bil\nwavelength = {500, 600}\nwavelength units = nm\n",
     "a.txt": "\n".join(["#AxisType[1]=\tSpectr", "#AxisUnit[1]=\tnm", "\t\t" + "\t".join(map(str, range(500, 509))), *_LINES]).encode(),
 }  # fmt: skip
@@ -132,6 +135,8 @@ NAMES = (
     "a.xml",
     "a.spa",
     "a.gsf",
+    "a.ibw",
+    "a.itx",
     "a.nc",
     "a.hdr",
     "a.txt",

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_spectrai.units import quantity_of, unit_of
 
 _MARKS = "=:;\t,"
@@ -34,8 +37,8 @@ _LONGEST_FACT = 2000
 """Characters of a line in which a fact is sought; longer lines are titles or numbers."""
 _OF_COLUMN = re.compile(r"y\d?units", re.IGNORECASE)
 """How JASCO gives the quantity of each column, in their order: ``YUNITS``, ``Y2UNITS``, …"""
-_SCALE = re.compile(r"SetScale\s*/P\s+x\s+([-+.\deE]+)\s*,\s*([-+.\deE]+)\s*,\s*\"([^\"]*)\"", re.IGNORECASE)
-"""How a text of Igor gives the first position of a wave, the step, and the unit."""
+_SCALE = re.compile(r"SetScale\s*(/[PI])?\s+x\s+([-+.\deE]+)\s*,\s*([-+.\deE]+)\s*,\s*\"([^\"]*)\"", re.IGNORECASE)
+"""How a text of Igor gives the first position of a wave, the step (/P), the last position (/I) or what would follow it, and the unit."""
 _LENGTHS = (
     (re.compile(r"(?<![a-z])(?:µm|μm|um|microns?|micromet\w+)(?![a-z])"), "um"),
     (re.compile(r"(?<![a-z])(?:mm|millimet\w+)(?![a-z])"), "mm"),
@@ -65,7 +68,7 @@ class Facts:
     scan : WITec's geometry: SizeX, SizeY, ScanWidth, ScanHeight, …
     unit : the unit of the scan's lengths
     values : the quantities of the columns of values, where there are several
-    scale : first position, step and unit of values without positions, as Igor writes them
+    scale : way, first position, step or last position, and unit of values without positions, as Igor writes them
     """
 
     spectral_unit: str = ""
@@ -74,7 +77,15 @@ class Facts:
     scan: Mapping[str, float] = field(default_factory=dict)
     unit: str = "pixel"
     values: tuple[str, ...] = ()
-    scale: tuple[float, float, str] | None = None
+    scale: tuple[str, float, float, str] | None = None
+
+    def scaled(self, count: int) -> tuple[npt.NDArray[np.float64], str] | None:
+        """Return the positions of `count` values that Igor gives by a scale, and their unit."""
+        if self.scale is None:
+            return None
+        way, first, second, unit = self.scale
+        step = second if way == "/P" else (second - first) / max(1, count - (way == "/I"))
+        return first + step * np.arange(count, dtype=np.float64), unit
 
     def image(self, count: int) -> tuple[int, int] | None:
         """Return height and width of the map, if the header gives them and they are those of `count` spectra."""
@@ -161,12 +172,12 @@ def facts_of(lines: Sequence[str]) -> Facts:
     return Facts(named or spectral, leads, {} if laser is None else {"laser_nm": laser}, scan, unit, tuple(values), _scale(lines))
 
 
-def _scale(lines: Sequence[str]) -> tuple[float, float, str] | None:
+def _scale(lines: Sequence[str]) -> tuple[str, float, float, str] | None:
     """Return the scale of the waves of a text of Igor, if all have the same."""
     found = {match.groups() for line in lines if len(line) <= _LONGEST_FACT for match in _SCALE.finditer(line)}
     try:
-        (start, step, unit), *others = found
-        return None if others else (float(start), float(step), unit)
+        (way, first, second, unit), *others = found
+        return None if others else ((way or "").upper(), float(first), float(second), unit)
     except ValueError:  # there is none, or one that is no number
         return None
 

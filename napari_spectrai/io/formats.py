@@ -58,6 +58,7 @@ FORMATS = (
     Format("Galactic SPC", (".spc",), "galactic"),
     Format("Thermo OMNIC", (".spa",), "omnic"),
     Format("Gwyddion simple field", (".gsf",), "gwyddion"),
+    Format("Igor binary wave", (".ibw",), "igor"),
     Format("Princeton Instruments SPE", (".spe",), "princeton"),
     Format("PerkinElmer", (".sp", ".fsm"), "perkin_elmer"),
     Format("Agilent FPA image", (".seq", ".dmt", ".dms", ".dmd", ".drd"), "agilent"),
@@ -160,6 +161,8 @@ def _is_winspec(path: Path) -> bool:
 def _of_words(head: bytes) -> Format | None:
     """Return the format whose words a text starts with."""
     words = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if words[:4].upper() == b"IGOR" and re.search(rb"^\s*WAVES[^\s(]*/N=\(\s*\d+\s*,", words[4:], re.MULTILINE | re.IGNORECASE):
+        return _named("Igor binary wave")
     if words.startswith(b"##") and re.search(rb"^##\s*JCAMP[-_ ]?DX\s*=|^##\s*TITLE\s*=", words, re.MULTILINE | re.IGNORECASE):
         return _named("JCAMP-DX")
     return _named("a vendor's format") if words.startswith(b"#FORMAT") and b"EMSA" in words else None

@@ -29,6 +29,7 @@ _OWN = frozenset(
         "galactic",
         "arrays",
         "omnic",
+        "igor",
         "gwyddion",
         "renishaw",
         "princeton",

@@ -132,10 +132,8 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
     if layout.notes:
         notes.append(f"if that is wrong {give('columns')}")
     kept = table.numbers[:, ~np.isnan(table.numbers).all(0)]
-    if facts.scale is not None and "position" not in layout.roles and layout.kind in ("bare", "columns"):
-        start, step, unit = facts.scale
-        axis = positions(path, start + step * np.arange(len(kept)), unit)
-        return RawArray(kept, spectral=0, axis=axis, metadata=facts.metadata)
+    if (scaled := facts.scaled(len(kept))) is not None and "position" not in layout.roles and layout.kind in ("bare", "columns"):
+        return RawArray(kept, spectral=0, axis=positions(path, *scaled), metadata=facts.metadata)
     if layout.kind == "bare":
         return RawArray(kept, spectral=0, sure=False, metadata=facts.metadata)
     reader = {"rows": _in_rows, "columns": _in_columns, "long": _long}[layout.kind]
