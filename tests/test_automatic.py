@@ -75,11 +75,14 @@ def test_the_cross_validation_of_a_run_is_a_table_with_the_best_candidate_first(
     found = fold_table(RunFolder(folder))
     compared = {event.name: event for event in events if isinstance(event, Compared)}
     means = {name: np.mean(event.folds) for name, event in compared.items()}
-    assert [row[0] for row in found.rows] == sorted(means, key=means.get, reverse=True)
+    scores = {name: event.scores["average_accuracy"] for name, event in compared.items()}
+    assert [row[0] for row in found.rows] == sorted(scores, key=scores.get, reverse=True)
     for row in found.rows:
         event = compared[row[0]]
-        assert [float(cell) for cell in row[3:]] == pytest.approx(event.folds, rel=1e-2)
-        assert [float(part) for part in row[1].split(" ± ")] == pytest.approx([means[row[0]], np.std(event.folds, ddof=1)], rel=0.06)
+        assert float(row[1]) == pytest.approx(scores[row[0]], rel=1e-2)
+        assert [float(end) for end in row[2].split(" to ")] == pytest.approx(event.interval, rel=1e-2)  # of the same samples
+        assert [float(cell) for cell in row[4:]] == pytest.approx(event.folds, rel=1e-2)
+        assert [float(part) for part in row[3].split(" ± ")] == pytest.approx([means[row[0]], np.std(event.folds, ddof=1)], rel=0.06)
     assert len(found.heads) == len(found.rows[0])
     assert any(found.chosen)
 

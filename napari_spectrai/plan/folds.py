@@ -267,12 +267,12 @@ def _matched(
     _, numbers, units = best
     gap = best_gap(points, numbers, labels, to_predict) if len(ahead) else 0.0
     away = held_out_distances(points, numbers, gap)
-    reach = f", {gap:.0f} pixels apart" if gap else ""
+    reach = f", {gap:.0f} px apart" if gap else ""
     words = f"{int(numbers.max()) + 1} folds of {len(np.unique(units))} regions{reach}"
     if len(ahead):
         words += (
-            f": held-out pixels are {np.median(away):.0f} pixels (median) from the training pixels, "
-            f"those to predict {np.median(to_predict):.0f} pixels from the labels"
+            f": held-out pixels are {np.median(away):.0f} px (median) from the training pixels, "
+            f"those to predict {np.median(to_predict):.0f} px from the labels"
         )
     return Folds(
         _scattered(used, numbers), _scattered(used, units), int(numbers.max()) + 1, gap,

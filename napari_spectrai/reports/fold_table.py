@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,24 +55,37 @@ def fold_table(folder: RunFolder) -> FoldTable | None:
         return None
     name = next(iter(candidates[0].get("scores", {})), card.experiment.task.metrics[0])
     metric = METRICS.get(name, Metric(name))
-    order = metric.ranked({str(one["name"]): float(np.mean(one["folds"])) for one in candidates})
+    order = metric.ranked({str(one["name"]): _score(one, name) for one in candidates})
     candidates.sort(key=lambda one: order.index(one["name"]) if one["name"] in order else len(order))
     count = max(len(one["folds"]) for one in candidates)
-    rows = [[str(one["name"]), _mean(one["folds"]), _interval(one.get("interval", ())), *_cells(one["folds"], count)] for one in candidates]
+    rows = [
+        [str(one["name"]), _formatted(_score(one, name)), _interval(one.get("interval", ())), *_folds(one["folds"], count)]
+        for one in candidates
+    ]
+    folds = [f"Fold {n + 1}" for n in range(count)]
     return FoldTable(
-        f"Cross-validation, {metric.title}", ["Candidate", "Mean ± sd", "90 % interval", *(f"Fold {n + 1}" for n in range(count))], rows,
+        f"Cross-validation, {metric.title}", ["Candidate", "Score", "90 % interval", "Folds, mean ± sd", *folds], rows,
         [bool(one.get("weight")) for one in candidates], [str(one.get("note", "")) for one in candidates],
     )  # fmt: skip
 
 
+def _score(candidate: Mapping[str, Any], name: str) -> float:
+    """Return the score of all held-out samples together, to which the interval belongs; in one fold, a class may be missing."""
+    return float(candidate.get("scores", {}).get(name, np.mean(candidate["folds"])))
+
+
+def _formatted(score: float) -> str:
+    return formatted(score, 3, padded=True)
+
+
 def _mean(folds: Sequence[float]) -> str:
     spread = f" ± {formatted(float(np.std(folds, ddof=1)), 2)}" if len(folds) > 1 else ""
-    return f"{formatted(float(np.mean(folds)), 3)}{spread}"
+    return f"{_formatted(float(np.mean(folds)))}{spread}"
 
 
 def _interval(ends: Sequence[float]) -> str:
-    return " to ".join(formatted(end, 3) for end in ends) if len(ends) == 2 else "–"
+    return " to ".join(_formatted(end) for end in ends) if len(ends) == 2 else "–"
 
 
-def _cells(folds: Sequence[float], count: int) -> list[str]:
-    return [formatted(score, 3) for score in folds] + ["–"] * (count - len(folds))
+def _folds(folds: Sequence[float], count: int) -> list[str]:
+    return [_mean(folds), *(_formatted(score) for score in folds), *["–"] * (count - len(folds))]

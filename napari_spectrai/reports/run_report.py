@@ -136,9 +136,10 @@ def _head(folder: RunFolder, experiment: Experiment, journal: Journal, card: Mod
 
 def _notes(journal: Journal) -> Markup:
     lost = f"{journal.damaged:,} lines of the journal cannot be read and are left out here." if journal.damaged else ""
-    notes = [
+    found = [
         *([lost] if lost else []),
         *(journal.started.notes if journal.started is not None else []),
         *(journal.ending.notes if journal.ending is not None else []),
     ]
+    notes = dict.fromkeys(found)  # what is known at the start is repeated at the end
     return joined(element("div", element("strong", "Note: "), discreet(note), class_="notice", role="note") for note in notes)

@@ -22,7 +22,8 @@ def _metric(name: str) -> Metric:
 
 
 def _value(value: float, *, best: bool = False, ends: Sequence[float] | None = None) -> Markup:
-    interval = element("small", f" ({formatted(ends[0])}–{formatted(ends[1])})", title="90 % interval") if ends else Markup()
+    limits = "–".join(formatted(end, padded=True) for end in ends or ())
+    interval = element("small", f" ({limits})", title="90 % interval") if limits else Markup()
     return element(
         "td", element("data", formatted(value, padded=True), value=repr(float(value))), interval, class_="best" if best else None
     )
@@ -85,9 +86,10 @@ def verdict(
     unit = f" {unit}" if unit else ""
     if mine == other:
         return f"On the {part} part, {what} is exactly as good as {baseline}: {name} {formatted(mine)}{unit}."
+    comma = "," if "," in baseline else ""
     if ends is not None and metric.alike({"network": mine, best: other}, {"network": ends, best: ranges.get(best, (other, other))}):
         return (
-            f"On the {part} part, {what} and {baseline} are indistinguishable: {name} {formatted(mine)}{unit} "
+            f"On the {part} part, {what} and {baseline}{comma} are indistinguishable: {name} {formatted(mine)}{unit} "
             f"(90 % interval {formatted(ends[0])} to {formatted(ends[1])}) against {formatted(other)}{unit}."
         )
     won, (words, small) = metric.is_better(mine, other), _margin(mine, other, metric)

@@ -15,20 +15,22 @@ from napari_spectrai.runs.folder import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The score of a run: its folder, the part that it is of, its metric and its value."""
+    """The score of a run: its folder, the part that it is of, its metric, its value, and the task."""
 
     folder: Path
     part: str
     metric: str
     value: float
+    task: str = ""
 
 
 def scored(folder: RunFolder, scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Scored | None:
     """Return the first score of a run's network, on the test part if there is one; None if it has none."""
     part = "test" if "test" in scores else "validation"
-    metric = folder.experiment().task.metrics[0]
+    task = folder.experiment().task
+    metric = task.metrics[0]
     value = scores.get(part, {}).get("network", {}).get(metric, math.nan)
-    return None if math.isnan(value) else Scored(folder.path, part, metric, value)
+    return None if math.isnan(value) else Scored(folder.path, part, metric, value, task.kind)
 
 
 def pixels_of(before: Scored, now: Scored) -> Overlap | None:
@@ -51,6 +53,6 @@ def _overlap(before: Path, now: Path, part: str, *_: float) -> Overlap | None:
 
 
 def compared(before: Scored, now: Scored) -> str:
-    """Return a sentence on both scores if they are of different pixels, else an empty text."""
-    found = pixels_of(before, now)
+    """Return a sentence on both scores if they are of one task and of different pixels, else an empty text."""
+    found = pixels_of(before, now) if before.task == now.task else None
     return "" if found is None else found.sentence(before.value, now.value, METRICS[now.metric].title)

@@ -209,18 +209,19 @@ class Plot(Container[Any]):
         self, name: str, x: npt.ArrayLike, y: npt.ArrayLike, colour: str, *, dashed: bool = False, width: float = 1.2, legend: bool = True,
         points: bool = False,
     ) -> None:  # fmt: skip
-        """Draw or redraw the curve of that name; `points`: draw points without a line.
+        """Draw or redraw the curve of that name; `points`: draw points without a line, as of a curve of a single point.
 
         A colour without contrast to the background is made lighter or darker.
         """
         if name not in self._curves:
             self._curves[name] = self._item.plot(name=name if legend else None, antialias=True)
             self._plot.show_axes(shown=True)
+        positions, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        points = points or positions.size == 1
         looks = _Looks(colour, dashed, width, points)
         if self._looks.get(name) != looks:
             self._looks[name] = looks
             self._draw(name)
-        positions, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
         if points:  # pyqtgraph warns of points that are nowhere
             there = np.isfinite(positions) & np.isfinite(values)
             positions, values = positions[there], values[there]
@@ -238,8 +239,8 @@ class Plot(Container[Any]):
             return
         style = Qt.PenStyle.DashLine if looks.dashed else Qt.PenStyle.SolidLine
         item.setPen(None if looks.points else pg.mkPen(colour, width=looks.width, style=style))
+        item.setSymbol("o" if looks.points else None)
         if looks.points:
-            item.setSymbol("o")
             item.setSymbolSize(4 + 2 * looks.width)
             item.setSymbolBrush(pg.mkBrush(colour))
             item.setSymbolPen(None)

@@ -15,6 +15,7 @@ from napari_spectrai.widgets.choices import Choices, defaults, not_offered
 from napari_spectrai.widgets.dock import say
 from napari_spectrai.widgets.step_history import History, State
 from napari_spectrai.widgets.step_item import GROUP_ORDER, Item, group_of, name_in_group
+from napari_spectrai.widgets.undo_keys import keep_focus
 
 TYPING = 1000
 """Milliseconds after which a further change of the same field can be undone separately."""
@@ -146,10 +147,10 @@ class OrderedForm(Container[Any]):
         cls = self._registry[str(value["kind"])]
         whole = defaults(cls) | value
         item = Item(cls, whole, self._make_form(cls, whole), on=on, open_=open_, grouped=self._grouped)
-        item.up.changed.connect(lambda: self.move(item, -1))
-        item.down.changed.connect(lambda: self.move(item, 1))
+        item.up.changed.connect(lambda: keep_focus(self.native, lambda: self.move(item, -1), item.on.native))
+        item.down.changed.connect(lambda: keep_focus(self.native, lambda: self.move(item, 1), item.on.native))
         item.double.changed.connect(lambda: self.duplicate(item))
-        item.remove_button.changed.connect(lambda: self.take_out(item))
+        item.remove_button.changed.connect(lambda: self._take_out(item))
         item.on.changed.connect(self._emit)
         item.form.changed.connect(self._emit)
         self._items.insert(place, item)
@@ -175,6 +176,12 @@ class OrderedForm(Container[Any]):
             item.visible = True
             item.form.visible, item.extra.visible = shown, noted
             self._emit()
+
+    def _take_out(self, item: Item) -> None:
+        """Remove an item; the keyboard goes on with the next one, or with the choice of what to add."""
+        rest = [other for other in self._items if other is not item]
+        place = min(self._items.index(item), len(rest) - 1)
+        keep_focus(self.native, lambda: self.take_out(item), (rest[place].remove_button if rest else self.choice).native)
 
     def take_out(self, item: Item) -> None:
         """Remove an item."""

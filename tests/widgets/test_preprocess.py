@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, preprocess
 from napari_spectrai.preparation.axis import Crop
@@ -295,6 +297,39 @@ def test_changes_are_undone_and_redone_and_steps_duplicated(opened, until):
     assert not form.can_redo
     form.undo()
     assert kinds() == ["arpls", "normalise"]
+
+
+def test_keys_undo_and_redo_wherever_the_focus_is_and_it_stays_in_the_dock(opened, focus, qtbot):
+    """Else the second Ctrl+Z would be napari's, which undoes a stroke of a Labels layer."""
+    _, _, dock = opened
+    form, control, shift = dock.form, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+    def field(name):
+        parts = form.items[1].form._parts
+        form.items[1].form.visible = True
+        return parts[name].editor.native
+
+    dock.steps = [Normalise(by="snv"), ArPLS(smoothness=100)]
+    places = {
+        "a box": lambda: form.items[0].on.native, "a button": lambda: form.items[1].up.native, "the dock": lambda: dock.column,
+        "a number": lambda: field("rounds"), "text": lambda: field("smoothness"), "the start": lambda: dock._applying.start.native,
+    }  # fmt: skip
+    for name, place in places.items():
+        focus(place())
+        if name == "text":
+            qtbot.keyClicks(place(), "5")
+        elif name == "a number":
+            qtbot.keyClick(place(), Qt.Key.Key_Up)
+        for modifiers, left in ((control, [0] if name not in ("text", "a number") else [2, 0]), (control | shift, [2])):
+            for steps_left in left:
+                qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, modifiers)
+                assert len(form.items) == steps_left, name
+                assert QApplication.focusWidget() is dock.column or dock.column.isAncestorOf(QApplication.focusWidget()), name
+        assert form.read()[1]["smoothness"] == 100, name
+    for button, kept in (("down", "on"), ("remove_button", "remove_button")):
+        focus(getattr(form.items[0], button).native)
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+        assert QApplication.focusWidget() is getattr(form.items[-1], kept).native
 
 
 def test_letters_typed_in_one_field_are_one_change(qtbot):

@@ -34,9 +34,9 @@ def test_a_resumed_run_shows_its_old_curve_at_once(viewer, monkeypatch):
 def test_the_score_of_an_automatic_choice_is_not_called_that_of_a_network():
     ending = Finished("done", scores={"validation": {"SVM": {"average_accuracy": 0.8}, "network": {"average_accuracy": 0.9}}})
     chosen, trained = (how_it_ended(ending, METRICS["average_accuracy"], candidates) for candidates in (3, 0))
-    assert "SVM 0.8, automatic choice 0.9" in chosen
+    assert "SVM 0.800, automatic choice 0.900" in chosen
     assert "network" not in chosen
-    assert "SVM 0.8, network 0.9" in trained
+    assert "SVM 0.800, network 0.900" in trained
 
 
 def test_an_automatic_choice_that_leaves_the_data_as_they_are_is_said_in_words():

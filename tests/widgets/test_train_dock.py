@@ -642,7 +642,7 @@ def test_a_run_stopped_before_others_is_not_chosen_when_a_dock_opens(viewer, run
 
 
 def test_the_cross_validation_of_the_chosen_run_is_shown_below_the_list(viewer, runs_folder, until, monkeypatch):
-    scores = FoldTable("Cross-validation, accuracy", ["Candidate", "Mean ± sd", "Fold 1"], [["ridge", "0.9", "0.9"]], [True], ["a note"])
+    scores = FoldTable("Cross-validation, accuracy", ["Candidate", "Score", "Fold 1"], [["ridge", "0.9", "0.9"]], [True], ["a note"])
     for name in ("with", "without"):
         _made_run(runs_folder, name).append(Finished("done"))
     monkeypatch.setattr(fold_scores, "fold_table", lambda folder: scores if folder.path.name.endswith("-with") else None)

@@ -97,8 +97,8 @@ def near_and_far(probabilities: Tensor, truth: Tensor, distances: npt.NDArray[np
     correct = (probabilities.argmax(-1) == truth).numpy()
     reach = float(distances[known].max())
     return (
-        f"Out-of-fold accuracy by distance from the training pixels: {correct[near].mean():.2f} up to {middle:.0f} pixels, "
-        f"{correct[far].mean():.2f} from there to {reach:.0f} pixels."
+        f"Out-of-fold accuracy by distance from the training pixels: {correct[near].mean():.2f} up to {middle:.0f} px, "
+        f"{correct[far].mean():.2f} from there to {reach:.0f} px."
     )
 
 

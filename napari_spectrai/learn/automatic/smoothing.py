@@ -61,7 +61,7 @@ def best_radius(comparison: Comparison, members: Sequence[FoldOutcome], choice: 
     if gap <= 0:
         return 0, choice, "Smoothing along edges does not lower the out-of-fold loss, so it is not used."
     why = (
-        f"Probabilities are smoothed along edges with a radius of {best} pixels: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}. "
+        f"Probabilities are smoothed along edges with a radius of {best} px: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}. "
         "To predict without smoothing, give the setting radius=0."
     )
     return best, replace(choice, crossed=replace(choice.crossed, output=outputs[best])), why

@@ -9,13 +9,12 @@ from typing import Any
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, PushButton, show_file_dialog
 from psygnal import Signal
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.preparation import READY, ready_chain
 from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.step_list import OrderedForm
+from napari_spectrai.widgets.undo_keys import UndoKeys
 
 _FILES = "YAML (*.yml *.yaml)"
 
@@ -90,11 +89,8 @@ class ChainTools(Container[Any]):
         self.save_button.changed.connect(self._on_save)
 
     def bind_keys(self, dock: Any) -> None:
-        """Let Ctrl+Z and Ctrl+Shift+Z undo and redo wherever the focus is in a dock, except in a text field, which undoes its own text."""
-        for keys, work in (("Ctrl+Z", self._form.undo), ("Ctrl+Shift+Z", self._form.redo)):
-            shortcut = QShortcut(QKeySequence(keys), dock)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(work)
+        """Let Ctrl+Z and Ctrl+Shift+Z undo and redo wherever the focus is in a dock."""
+        UndoKeys(dock, self._form.undo, self._form.redo)
 
     def refresh(self, *, usable: bool) -> None:
         """Enable what can be done."""

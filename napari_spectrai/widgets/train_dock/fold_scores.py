@@ -17,7 +17,7 @@ from napari_spectrai.widgets.latest_only import LatestOnly
 
 MOST_ROWS = 5
 """Rows that are in view at once."""
-_FOLDS = "scores of each candidate on samples it was not trained on, over all folds and in each; bold: in the model"
+_FOLDS = "scores of each candidate on samples it was not trained on: of all of them together, and in each fold; bold: in the model"
 _SWEEP = "each combination of settings, with its mean score over the seeds and an interval of the mean; bold: the best"
 
 

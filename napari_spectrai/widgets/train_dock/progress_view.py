@@ -182,7 +182,7 @@ class TrainingView(Container[Any]):
         self._epochs = [epoch for epoch in self._epochs if epoch.epoch <= event.resumed_after]
         for name, colour in baselines_shown(event).items():
             if name in event.baselines:
-                self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
+                self.curves.curve(name, [1, max(2, event.epochs)], [event.baselines[name]] * 2, colour, dashed=True)
         self._name, self._metric = event.metric, METRICS[event.metric]
         inverted = self._metric.larger_is_better  # scores for which larger is better are drawn without the loss, whose scale differs
         self.logarithmic.visible = not inverted
@@ -291,7 +291,7 @@ class TrainingView(Container[Any]):
             self.say(how_it_stopped(ending.epoch or (self._epochs[-1].epoch if self._epochs else 0), len(self._candidates)))
         elif isinstance(ending, Finished):
             self._note(ending.notes)
-            self.say(how_it_ended(ending, self._metric, len(self._candidates)))
+            self.say(how_it_ended(ending, self._metric, sum(bool(one.scores) for one in self._candidates.values())))
 
     def warn(self, words: str) -> None:
         """Show a sentence on the run that has ended, such as that its score cannot be compared."""

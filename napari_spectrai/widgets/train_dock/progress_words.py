@@ -26,7 +26,7 @@ def clock(seconds: float) -> str:
 
 def short(value: float) -> str:
     """Return a score with three digits, large ones written out: 4,080 and not 4.08e+03."""
-    text = f"{value:.3g}"
+    text = f"{value:#.3g}".rstrip(".")
     return rounded(value) if "e+" in text else text
 
 

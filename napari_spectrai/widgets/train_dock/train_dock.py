@@ -77,7 +77,7 @@ class TrainDock(Dock):
         self.when_complete(lambda _: self._follow_unseen())
 
     def _make_buttons(self) -> None:
-        self.documents = DocumentMenu(self._document, lambda opened: setattr(self, "experiment", opened), self._view.say)
+        self.documents = DocumentMenu(self._document, self._open, self._view.say)
         self._start = PushButton(text="Train", name="start", tooltip="train in a separate process; napari stays responsive")
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="pause after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
@@ -187,6 +187,11 @@ class TrainDock(Dock):
         experiment = self.ready.continuing.applied(self.experiment)
         cubes, truths, _ = self.data.placed(experiment)
         return (experiment, cubes, truths) if self.data.from_layers else (experiment, None, None)
+
+    def _open(self, experiment: Experiment) -> None:
+        """Show the settings of a file, from the top."""
+        self.experiment = experiment
+        self.scroll_to(self.form.task)
 
     def start(self) -> None:
         """Start training on the chosen data."""
