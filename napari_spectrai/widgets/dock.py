@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, Label
+from magicgui.widgets import ComboBox, Container, FileEdit, Label
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
@@ -282,10 +282,21 @@ def rows(*widgets: Any) -> Container[Any]:
     for widget in widgets:
         if isinstance(widget, ComboBox):
             dress(widget)
+        else:
+            give_name(widget, widget.label)
         labelled = widget.native.parentWidget().layout().itemAt(0).widget()
         if isinstance(labelled, QLabel):  # magicgui aligns those of one container, without the padding of the style
             labelled.setMinimumWidth(max(usual, labelled.minimumWidth() + _PADDING))
     return made
+
+
+def give_name(widget: Any, name: str) -> None:
+    """Give a field a name for screen readers, which read none from the label at its left; those that have a text are named by it."""
+    if isinstance(widget, FileEdit):
+        widget.line_edit.native.setAccessibleName(name)
+        widget.choose_btn.native.setAccessibleName(f"{name}: {widget.choose_btn.text}")
+    elif not widget.native.accessibleName() and not getattr(widget, "text", ""):
+        widget.native.setAccessibleName(name)
 
 
 def line(*widgets: Any) -> Container[Any]:

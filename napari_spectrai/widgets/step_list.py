@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt, QTimer
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.spec import Problem, Registry
 from napari_spectrai.widgets.choices import Choices, defaults, not_offered
-from napari_spectrai.widgets.dock import say
+from napari_spectrai.widgets.dock import give_name, say
 from napari_spectrai.widgets.step_history import History, State
 from napari_spectrai.widgets.step_item import GROUP_ORDER, Item, group_of, name_in_group
 from napari_spectrai.widgets.undo_keys import keep_focus
@@ -25,6 +25,10 @@ _HEADING = "heading: "
 """Start of the values of headings among the choices."""
 _ENTRY = "entry: "
 """Start of the values of further entries."""
+
+
+def _one(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 class _GroupedChoice(ComboBox):
@@ -79,7 +83,8 @@ class OrderedForm(Container[Any]):
         self._offer, self._further = offer, further
         self._grouped = any(group_of(registry[kind]) for kind in registry)
         # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
-        self.choice = _GroupedChoice(choices=lambda _: self._offered(), value="", name="add", tooltip=f"add a {registry.what} at the end")
+        self.choice = _GroupedChoice(choices=lambda _: self._offered(), value="", name="add")
+        give_name(self.choice, f"add {_one(registry.what)}")
         self._describe()
         super().__init__(widgets=[self.choice] if own_choice else [], labels=False)
         self.margins = (0, 0, 0, 0)
@@ -121,7 +126,7 @@ class OrderedForm(Container[Any]):
         self._describe()
 
     def _describe(self) -> None:
-        self.choice.tooltip = f"add a {self._registry.what} at the end{not_offered(self._registry, self._offer)}"
+        self.choice.tooltip = f"add {_one(self._registry.what)} at the end{not_offered(self._registry, self._offer)}"
 
     def _on_choice(self, kind: str) -> None:
         if kind:

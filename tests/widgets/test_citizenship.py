@@ -68,6 +68,8 @@ def faults(native) -> list[str]:
         if isinstance(widget, CONTROLS):
             if not (widget.toolTip() or widget.parent().toolTip()):  # Qt asks the parent where a part has none of its own
                 found.append(f"{what}: no tooltip")
+            if not (widget.accessibleName() or (widget.text() if isinstance(widget, QAbstractButton) else "")):
+                found.append(f"{what}: no name for screen readers, {widget.toolTip()!r}")
             if not widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
                 found.append(f"{what}: cannot be reached by Tab")
         if widget.mapTo(inner, widget.rect().topRight()).x() > inner.width():

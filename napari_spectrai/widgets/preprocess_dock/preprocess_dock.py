@@ -15,7 +15,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Despike, Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import LayerDock, line, message, open_in_turns, say, text
+from napari_spectrai.widgets.dock import LayerDock, give_name, line, message, open_in_turns, say, text
 from napari_spectrai.widgets.form import late_form
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
@@ -54,6 +54,7 @@ class PreprocessDock(LayerDock):
         self._form = OrderedForm(steps, [], late_form, own_choice=False, further=self._resampling)
         self._ready = ReadyChoice(lambda: self._form.axis)
         self._scroll = StepScroll(self._form)
+        give_name(self._layer, "Layer")
         top = line(Label(value="Layer"), self._layer, self._ready.choice)
         for number in (1, 2):
             top.native.layout().setStretch(number, 1)

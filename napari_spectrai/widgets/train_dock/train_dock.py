@@ -191,7 +191,7 @@ class TrainDock(Dock):
     def _open(self, experiment: Experiment) -> None:
         """Show the settings of a file, from the top."""
         self.experiment = experiment
-        self.scroll_to(self.form.task)
+        self.scroll_to(self[0])
 
     def start(self) -> None:
         """Start training on the chosen data."""
