@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -309,6 +310,28 @@ def test_a_dock_taken_away_ends_unless_it_is_put_elsewhere_or_works(open_pairs, 
     working.clear()
     working.append(False)
     until(lambda: not isalive(column))
+
+
+def test_every_dock_follows_a_layer_whose_data_are_replaced(open_image, until):
+    viewer, image, truth = open_image
+    names = ("Spectra", "Preprocess", "Train", "Predict", "Evaluate", "Maps")
+    spectra, prepare, train, predict, evaluate, maps = (dock(viewer, name) for name in names)
+    predict._models.choose("svd")
+    train.take(image)
+    for one in (prepare, predict, maps):
+        one.layer = image
+    train.data.first.truth.value = truth
+    evaluate.result, evaluate.truth = image, truth
+    image.data = image.data[:, 2:]
+    until(lambda: "22 × 20" in prepare._about.value and "22 × 20" in maps._about.value)
+    until(lambda: "(22, 20, 12)" in train.ready.reason and not train._start.enabled)
+    until(lambda: "(22, 20, 12)" in evaluate.choices.against() and not evaluate._start.enabled)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # napari divides by the length
+        image.data = image.data[:0]  # nothing is offered where there are no spectra, and nothing raises
+    until(lambda: all(one.layer is None for one in (prepare, predict, maps)) and train.data.first.input.value is None)
+    until(lambda: image not in evaluate.boxes.of and not predict._start.enabled)
+    assert "image · mean" not in spectra.plot.names()
 
 
 def test_starting_twice_starts_one(open_pairs, until):

@@ -21,6 +21,7 @@ from napari_spectrai.widgets.evaluate_dock.folder_evaluation import FolderEvalua
 from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
+from napari_spectrai.widgets.layer_watch import LayerWatch
 from napari_spectrai.widgets.layers import turned
 
 _EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; then predict, and evaluate the result."
@@ -56,6 +57,7 @@ class EvaluateDock(Dock):
         self._later = QTimer(self.column)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._look_at_layers)
+        self._watch = LayerWatch(self.column, self._look_at_layers)
         self._connect()
         yield []
         self._look_at_layers()
@@ -80,6 +82,7 @@ class EvaluateDock(Dock):
 
     def _leave(self) -> None:
         self._applying.gone = self.folders.queue.gone = True
+        self._watch.leave()
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.renamed):
             event.disconnect(self._on_layers)
@@ -184,6 +187,7 @@ class EvaluateDock(Dock):
 
     def _check(self, _: Any = None) -> None:
         results, anything = self.results, bool(self.boxes.of)
+        self._watch.watch([*results, self.truth, self.source])
         self._empty.visible = not anything
         self.boxes.visible = self.choices.visible = anything
         say(self._problem, "" if results or not anything else _NONE)

@@ -87,7 +87,7 @@ class MapsDock(LayerDock):
             event.connect(self._on_layers)
         self._viewer.mouse_move_callbacks.append(self._on_mouse)
         turned.turned.connect(self._on_layer)
-        self._data = Watch(self._on_layer)
+        self._data = Watch(self._on_data)
         self._layer.changed.connect(self._on_layer)
         self.form.edited.connect(self._check)
         self.references.edited.connect(self._check)
@@ -144,6 +144,10 @@ class MapsDock(LayerDock):
             self._on_layer()
         elif self.layer is None:
             self._on_layer()
+
+    def _on_data(self, _: Any = None) -> None:
+        self._layer.reset_choices()  # data without spectra are not offered
+        self._on_layer()
 
     def _on_layer(self, _: Any = None) -> None:
         layer = self.layer

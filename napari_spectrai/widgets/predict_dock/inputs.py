@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from napari_spectrai.widgets.dock import rows
 from napari_spectrai.widgets.layer_choice import LayerChoice, is_made, is_named_truth
+from napari_spectrai.widgets.layer_watch import LayerWatch
 from napari_spectrai.widgets.layers import likely_source, spectral_layers
 from napari_spectrai.widgets.predict_dock.file_list import FileList
 from napari_spectrai.widgets.predict_dock.model_list import Ticks
@@ -51,6 +52,7 @@ class Targets(Container[Any]):
         self._choices = rows(self.what, self.choice, self.several, self.region.choice)
         super().__init__(widgets=[self._choices, self.files], labels=False, name="targets")
         self.margins = (0, 0, 0, 0)
+        self._watch = LayerWatch(self.native, self.refresh)
         self.what.changed.connect(self._on_what)
         self.choice.changed.connect(self._emit)
         self.region.choice.changed.connect(self._emit)
@@ -69,7 +71,13 @@ class Targets(Container[Any]):
 
     def _emit(self, _: Any = None) -> None:
         self._has_chosen = self._has_chosen or self.choice.value is not None
+        self._watch.watch(self.layers)
         self.updated.emit()
+
+    def leave(self) -> None:
+        """Disconnect from the layers, and end the thread that reads files."""
+        self._watch.leave()
+        self.files.leave()
 
     def refresh(self) -> None:
         """Offer the present layers; chosen ones stay chosen."""

@@ -59,7 +59,7 @@ class PredictDock(Dock):
         yield [rows(self._models), self._description, self._method]
         self._targets = Targets(self._viewer)
         self._targets.files.live_in(self.column)
-        self.leaving.callback(self._targets.files.leave)
+        self.leaving.callback(self._targets.leave)
         yield [self._targets]
         self._options = PredictOptionsForm()
         self._note = text("note")

@@ -157,6 +157,7 @@ class PreprocessDock(LayerDock):
 
     def _on_data(self, _: Any = None) -> None:
         self._counting.forget()
+        self._layer.reset_choices()  # data without spectra are not offered
         self._on_layer()
 
     def _on_layer(self, _: Any = None) -> None:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.flow_layout import FlowLayout
-from napari_spectrai.widgets.layers import as_cube, spectral_layers
+from napari_spectrai.widgets.layers import as_cube, left_out, spectral_layers
 
 
 class LayerChips(Container[Any]):
@@ -77,8 +77,9 @@ class LayerChips(Container[Any]):
         self.updated.emit()
 
     def drawn(self) -> list[tuple[int, Image]]:
-        """Return the ticked layers that are not hidden in the viewer, with their numbers."""
-        return [(number, layer) for number, (layer, chip) in enumerate(self.of.items()) if chip.value and layer.visible]
+        """Return the ticked layers that hold spectra and are not hidden in the viewer, with their numbers."""
+        shown = [(number, layer) for number, (layer, chip) in enumerate(self.of.items()) if chip.value and layer.visible]
+        return [(number, layer) for number, layer in shown if not left_out(layer)]  # its data may have become others since
 
     def main(self) -> Image | None:
         """Return the layer whose bands the line follows: the selected one if it is drawn, else the previous one, else the first."""

@@ -17,13 +17,13 @@ from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.spec import Problem
 from napari_spectrai.widgets.dock import line, rows, say
 from napari_spectrai.widgets.layer_choice import is_made, is_named_truth
+from napari_spectrai.widgets.layer_watch import LayerWatch
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, likely_source, spectral_layers, turned
 from napari_spectrai.widgets.radio_row import RadioRow
 from napari_spectrai.widgets.train_dock import truth_choice
 from napari_spectrai.widgets.train_dock.alignment import aligned
 from napari_spectrai.widgets.train_dock.class_table import ClassTable, take_brush
 from napari_spectrai.widgets.train_dock.file_choice import FileChoice
-from napari_spectrai.widgets.train_dock.layer_watch import LayerWatch
 from napari_spectrai.widgets.train_dock.pair_row import PairRow
 from napari_spectrai.widgets.train_dock.path_list import PathList
 
@@ -70,7 +70,7 @@ class TrainData(Container[Any]):
         super().__init__(widgets=[rows(self.source), self._layers_page, self.files, self.problem], labels=False)
         for box in (self, self._layers_page):
             box.margins = (0, 0, 0, 0)
-        self._watch_of = LayerWatch(self.native, self._on_strokes)
+        self._watch_of = LayerWatch(self.native, self._on_changed)
         self.add()
         self._add.changed.connect(lambda _: self.add())
         self._paint.changed.connect(self.paint)
@@ -189,10 +189,13 @@ class TrainData(Container[Any]):
         self._on_choice()
 
     def _watch(self) -> None:
-        """Check again after strokes in the chosen labels, after marks are added, and after layers are moved."""
+        """Check again after the chosen layers got other data, strokes or marks, or were moved."""
         self._watch_of.watch(layer for pair in self.pairs for layer in (pair.input.value, pair.truth.value))
 
-    def _on_strokes(self) -> None:
+    def _on_changed(self) -> None:
+        """Read the layers again; one whose data hold no spectra any more is no longer offered."""
+        for choice in (choice for pair in self.pairs for choice in (pair.input, pair.truth)):
+            choice.reset_choices()
         self._show_classes()
         self.edited.emit()
 

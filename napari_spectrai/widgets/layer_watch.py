@@ -1,4 +1,4 @@
-"""Watches layers for strokes, marks and moves, and reports a pause after them."""
+"""Watches layers for other data, strokes, marks and moves, and reports a pause after them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BRUSH = 250
 
 
 class LayerWatch:
-    """Calls a function after strokes in watched labels, after marks are added, and after layers are moved.
+    """Calls a function after watched layers got other data, after strokes in labels, after marks are added, and after layers are moved.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class LayerWatch:
             return
         wanted: list[Any] = []
         for layer in chosen:
-            names = (*_MOVED, *(_MARKED if isinstance(layer, Labels | Points | Shapes) else ()))
+            names = (*_MOVED, *(_MARKED if isinstance(layer, Labels | Points | Shapes) else ("data",)))
             wanted += [getattr(layer.events, name) for name in names if hasattr(layer.events, name)]
         self._disconnect()
         self._layers = chosen
