@@ -43,6 +43,15 @@ def as_float32(values: Any, name: str = "") -> FloatArray:
         raise ValueError(f"{name or 'the cube'!r} has values up to {largest:.2g}, above the 3.4e38 of float32; divide it first") from error
 
 
+def in_float32(values: Any, name: str = "") -> Any:
+    """Do the same as `as_float32` with an array in memory or a lazy one, which is converted, and refused, when it is read."""
+    if not hasattr(values, "map_blocks"):
+        return as_float32(values, name)
+    if values.dtype == np.float32:
+        return values
+    return values.map_blocks(as_float32, name, dtype=np.float32, meta=np.empty((0,) * values.ndim, np.float32))
+
+
 def as_array(x: Any) -> Any:
     """Return an array of NumPy or like it as it is, a tensor of torch as an array, with the same memory where possible, else an array."""
     if hasattr(x, "detach") and hasattr(x, "cpu"):

@@ -9,11 +9,12 @@ import warnings
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 import torch
 
-from napari_spectrai import Cube, Experiment, SpectralAxis, fit, predict
+from napari_spectrai import Cube, Experiment, SpectralAxis, fit, predict, preprocess
 from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.ineffective import without_effect
@@ -489,8 +490,11 @@ def test_unusable_data_are_refused_with_a_reason(tmp_path):
         with pytest.raises(ValueError, match=message):
             SpectralAxis(values, unit)
     assert SpectralAxis(np.arange(3.0), None).unit == ""
-    with pytest.raises(ValueError, match=r"values up to 1e\+200, above the 3\.4e38 of float32; divide it first"):
-        Cube(np.full((2, 3), 1e200), SpectralAxis(np.arange(3.0), "nm")).numpy()
+    huge = np.where(np.arange(60).reshape(4, 5, 3) == 31, 1e200, 1.0)  # one value, in a spectrum that is read late
+    for data in (huge, da.from_array(huge, chunks=2)):
+        for chain in (["normalise"], ["gaussian"], []):
+            with pytest.raises(ValueError, match=r"values up to 1e\+200, above the 3\.4e38 of float32; divide it first"):
+                preprocess(Cube(data, SpectralAxis(np.arange(3.0), "nm")), chain).numpy()
     with pytest.raises(ValueError, match="is a folder; name an experiment file in it"):
         Experiment.load(tmp_path)
     (tmp_path / "file").write_text("x")

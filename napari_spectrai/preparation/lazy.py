@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray
+from napari_spectrai.cube import Cube, FloatArray, in_float32
 from napari_spectrai.preparation.blocks import BLOCK, axis_after
 from napari_spectrai.preparation.chain import Preparation
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
@@ -31,7 +31,7 @@ def lazily(source: Cube, chain: Preparation, find_empty: Callable[[Cube], Mask |
     empty = None if _keeps_zero(source, chain) else find_empty(source)
     # whole spectra, in chunks small enough for several threads at once
     pieces = dict.fromkeys(range(source.data.ndim - 1), "auto") | {source.data.ndim - 1: -1}
-    whole = source.data.rechunk(pieces, block_size_limit=BLOCK // 2 * source.data.dtype.itemsize).astype(np.float32)
+    whole = in_float32(source.data.rechunk(pieces, block_size_limit=BLOCK // 2 * source.data.dtype.itemsize), source.name)
     import dask.array as da
 
     masks = [] if empty is None else [da.from_array(empty[..., None], chunks=(*whole.chunks[:-1], (1,)))]
@@ -72,10 +72,11 @@ def across(source: Cube, step: Step, *, own: bool = False) -> Cube:
         whole = block.shape[-1] == len(source.axis)
         return step.across(Cube(block, source.axis) if whole else Cube(block)).numpy()
 
-    whole = source.data.astype(np.float32).rechunk({-1: -1})
+    converted = in_float32(source.data, source.name)
+    whole = converted.rechunk({-1: -1})
     if probe.shape[-3:-1] != source.shape[-3:-1] or step.margin < 0:
         plane = source.shape[-3] * source.shape[-2]
-        whole = source.data.astype(np.float32).rechunk({-3: -1, -2: -1, -1: max(1, BLOCK // plane)})  # these steps work band by band
+        whole = converted.rechunk({-3: -1, -2: -1, -1: max(1, BLOCK // plane)})  # these steps work band by band
         data = whole.map_blocks(call, dtype=np.float32, chunks=(*whole.chunks[:-3], *((n,) for n in probe.shape[-3:-1]), whole.chunks[-1]))
     else:
         depth = dict.fromkeys((whole.ndim - 3, whole.ndim - 2), step.margin)

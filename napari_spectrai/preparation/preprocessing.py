@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, in_float32
 from napari_spectrai.generators import drain, mapped
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.preparation.blocks import empty_spectra, in_blocks
@@ -95,11 +95,11 @@ def _in_plane(source: Cube, step: Step, find_empty: Callable[[Cube], Mask | None
 def _replaced(cube: Cube, where: Mask, value: float) -> Cube:
     """Return a cube with another value in some of its spectra."""
     if isinstance(cube.data, np.ndarray):
-        return cube.with_data(np.where(where[..., None], np.float32(value), cube.data.astype(np.float32, copy=False)))
+        return cube.with_data(np.where(where[..., None], np.float32(value), in_float32(cube.data, cube.name)))
     import dask.array as da
 
     mask = da.from_array(where[..., None], chunks=(*cube.data.chunks[:-1], (1,)))
-    return cube.with_data(da.where(mask, np.float32(value), cube.data.astype(np.float32)))
+    return cube.with_data(da.where(mask, np.float32(value), in_float32(cube.data, cube.name)))
 
 
 def preparing(
@@ -136,4 +136,4 @@ def preparing(
             source = lazily(source, chain, empty or empty_spectra)
         else:
             source = yield from mapped(in_blocks(source, chain, own=_is_own(source.data, given)), partial(_progress, number, len(groups)))
-    return source if source.data.dtype == np.float32 else source.with_data(source.data.astype(np.float32))
+    return source if source.data.dtype == np.float32 else source.with_data(in_float32(source.data, source.name))

@@ -21,6 +21,8 @@ BLOCK = 24
 """Height and width, in patches, of the blocks whose reference patches are compared with patches of the same window."""
 SHRINK = 8.0
 """Squared noise variance at which patches of pure noise are shrunk by half in the first pass."""
+LARGEST = 1 / np.finfo(np.float32).eps
+"""Scores from which on float32 does not resolve unit noise, as of images with a few whole numbers: there is nothing to remove."""
 
 
 def nl_bayes(noisy: Tensor, guide: Tensor | None, *, patch: int, reach: int, similar: int) -> Tensor:
@@ -162,6 +164,8 @@ class NLBayes(Eigenimages):
 
     def denoised(self, scores: FloatArray) -> FloatArray:
         """Return an estimate of scores (y, x, k) with unit noise."""
+        if np.abs(scores).max(initial=0) > LARGEST:
+            return scores
         size = min(self.spec.patch, *scores.shape[:2])
         noisy = torch.from_numpy(scores.astype(np.float32))
         estimate: Tensor | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_float32
 from napari_spectrai.preparation import NeighbourStep, Preparation, SpatialStep, Step
 from napari_spectrai.preparation.chain import Removed
 from napari_spectrai.preparation.optical import ContinuumRemoval
@@ -60,7 +60,7 @@ class SpectrumPreview:
         around = [slice(c, c + 1) for c in place]
         if self.cube.is_image:
             around[-2:] = [slice(max(c - 1, 0), c + 2) for c in place[-2:]]
-        patch = np.asarray(self.cube.data[tuple(around)], np.float32)
+        patch = as_float32(self.cube.data[tuple(around)], self.cube.name)
         middle = tuple(min(c, 1) if self.cube.is_image and number >= len(place) - 2 else 0 for number, c in enumerate(place))
         after, axis = patch, self.cube.axis
         level = _Level()
