@@ -7,6 +7,8 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, fit, train
 
+pytestmark = pytest.mark.usefixtures("few_rivals")
+
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 1), (3, 2), (12, 2), (12, 3), (40, 2)])
 def test_pca_lda_of_few_spectra_of_each_class(classes: int, each: int) -> None:

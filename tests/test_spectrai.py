@@ -372,6 +372,7 @@ def lay(images, folder, *, channels_first=False):
         Image.fromarray(mask).save(folder / "masks" / f"mask_{number}.png")
 
 
+@pytest.mark.usefixtures("few_rivals")
 @pytest.mark.parametrize("channels_first", [False, True])
 @pytest.mark.parametrize("name", ["image_segmentation", "image_segmentation3D"])
 def test_images_and_masks_in_folders(name, channels_first, images, tmp_path):

@@ -106,6 +106,7 @@ STEPS = {
 """Those of an epoch: one patch from each image that is not held out for validation, every spectrum once."""
 
 
+@pytest.mark.usefixtures("few_rivals")
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_published_document_trains_an_epoch_on_data_of_its_size(name, repository, tmp_path):
     with pytest.warns(SpectralWarning):

@@ -185,6 +185,7 @@ TRAINED = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("few_rivals")
 @pytest.mark.parametrize("kind", ["zeros", "NaN"])
 @pytest.mark.parametrize("name", TRAINED)
 def test_an_object_in_a_field_without_data_trains_and_the_field_stays_empty(kind, name, tmp_path):

@@ -9,13 +9,16 @@ import os
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
+from importlib import metadata
 
 import napari._qt.qt_main_window  # noqa: F401  # what windows and docks import, before `what_stays_is_no_garbage`
 import pyqtgraph  # noqa: F401
 import pytest
 import yaml
-from npe2.manifest import _bases
+from magicgui.widgets import protocols
+from npe2.manifest import _bases, schema
 
 from napari_spectrai.widgets import fold_state, jobs
 from napari_spectrai.widgets.dock import Dock
@@ -40,6 +43,28 @@ def manifests_are_parsed_once() -> Iterator[None]:
     parse = functools.cache(lambda text: yaml.load(text, Loader=_bases._UniqueKeyYamlLoader))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: copy.deepcopy(parse(stream.read())))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def distributions_are_listed_once() -> Iterator[None]:
+    """Look for distributions with plug-ins once for each search path: npe2 reads the entry points of all of them for every window."""
+
+    @functools.cache
+    def with_plugins(_: tuple[str, ...]) -> list[metadata.Distribution]:
+        return [one for one in metadata.distributions() if any(entry.group.startswith("napari.") for entry in one.entry_points)]
+
+    listed = types.SimpleNamespace(**vars(metadata) | {"distributions": lambda: with_plugins(tuple(sys.path))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "metadata", listed)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def backends_of_widgets_are_checked_once() -> Iterator[None]:
+    """Check once for each kind of widget that its backend is complete: magicgui does it for every widget."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocols, "assert_protocol", functools.cache(protocols.assert_protocol))
         yield
 
 
