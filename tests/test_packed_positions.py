@@ -11,6 +11,7 @@ from scipy.io import netcdf_file
 from napari_spectrai import read
 from napari_spectrai.io import UnreadableError
 from napari_spectrai.io.expressions import evaluated
+from napari_spectrai.io.vendor import _rosetta
 
 WAVE = np.round(np.linspace(400, 700, 8), 1)
 STORED = np.round((WAVE - 300) / 0.1).astype("i2")
@@ -180,6 +181,50 @@ def test_positions_of_hyperspy_by_an_expression(name, tmp_path):
 def test_a_unit_called_none_is_none(tmp_path):
     said = {"name": "Wavelength", "units": "_None_", "size": 8, "scale": 2.0, "offset": 400.0}
     assert read(hyperspy(tmp_path / "a.zspy", said)).axis.unit == "nm"
+
+
+@pytest.mark.parametrize("name", ["a.zspy", "a.h5"])
+def test_the_place_of_a_signal_of_hyperspy(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(__name__ + ".AXES", [(side, said | {"offset": 3.0}) for side, said in AXES])
+    cube = read(hyperspy(tmp_path / name, {"name": "Wavelength", "units": "nm", "size": 8, "scale": 2.0, "offset": 400.0}))
+    assert (cube.pixel_size, cube.metadata["origin"]) == ((0.5, 0.25), [3.0, 3.0])
+
+
+def test_signals_that_rosettasciio_finds(tmp_path):
+    """Each axis as that library describes it; a stack of images along the bands has them as its navigation."""
+    sides = [{"name": side, "navigate": True} | said | {"offset": 3.0} for side, said in AXES]
+    bands = {"name": "Wavelength", "units": "nm", "size": 8, "scale": 2.0, "offset": 400.0, "navigate": False}
+    depth = {"name": "z", "units": "µm", "size": 3, "scale": 2.0, "offset": 1.0, "navigate": True}
+    turned = [bands | {"navigate": True}, *(side | {"navigate": False} for side in sides)]
+    for data, axes in (
+        (CUBE, [*sides, bands]), (CUBE.transpose(2, 0, 1), turned), (np.stack([CUBE] * 3), [depth, *sides, bands]),
+        (CUBE, [*sides, {"name": "E", "units": "nm", "size": 8, "axis": 400 + 2.0 * np.arange(8), "navigate": False}]),
+    ):  # fmt: skip
+        found = _rosetta(tmp_path / "a.hspy", {"data": data, "axes": axes})
+        np.testing.assert_array_equal(np.moveaxis(found.data, found.spectral, -1)[..., 0], np.moveaxis(data, found.spectral, -1)[..., 0])
+        np.testing.assert_allclose(found.axis.values, 400 + 2 * np.arange(8))
+        assert (found.axis.unit, found.pixel_size, found.pixel_unit) == ("nm", (0.5, 0.25), "um")
+        assert found.metadata["origin"] == [3.0, 3.0]
+        assert data.ndim < 4 or found.metadata["planes"]["z"]["step"] == 2.0
+    line = _rosetta(tmp_path / "a.hspy", {"data": CUBE[0], "axes": [sides[1], bands]})
+    assert line.metadata["coordinates"]["x"]["values"][1] == 3.25
+    with pytest.raises(ValueError, match="holds pictures"):
+        _rosetta(tmp_path / "a.hspy", {"data": CUBE[..., 0], "axes": [side | {"navigate": False} for side in sides]})
+
+
+@pytest.mark.parametrize(("columns", "rows", "place"), [(WAVE, range(5), 1), (range(8), WAVE[:5], 0), (WAVE, WAVE[:5] / 7, 1)])
+def test_tables_of_pandas_in_hdf5(columns, rows, place, tmp_path):
+    """Labels of columns or rows are positions; indexes of PyTables are no spectra."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for key, values in (("axis0", columns), ("axis1", rows), ("block0_items", columns), ("block0_values", CUBE[:, 0])):
+            file[f"df/{key}"] = np.asarray(values)
+        for key in ("df/block0_items", "df/axis1"):
+            file[key].attrs["name"] = "wavelength (nm)" if key == ("df/axis1", "df/block0_items")[place] else "N."
+        file["df/_i_table/index/sortedLR"] = np.arange(9999)
+    cube = read(tmp_path / "a.h5")
+    np.testing.assert_array_equal(cube.numpy(), CUBE[:, 0] if place else CUBE[:, 0].T)
+    np.testing.assert_allclose(cube.axis.values, columns if place else rows)
+    assert cube.axis.unit == "nm"
 
 
 def test_expressions_are_arithmetic():

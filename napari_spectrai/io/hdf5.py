@@ -22,6 +22,7 @@ from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, 
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_dimensions import axes_along, labelled_dimension, named_dimension, names_of, title_of
+from napari_spectrai.io.hdf5_frames import frame_axis
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
@@ -31,6 +32,8 @@ from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.remedies import give
 from napari_spectrai.units import unit_of
 
+_INDEX = re.compile(r"(^|/)_i_[^/]*/")
+"""Groups in which PyTables keeps the indexes of a table."""
 MOST_TEXTS = 2**16
 """Texts of a data set that may spell positions."""
 
@@ -44,7 +47,7 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     found: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub" and item.shape and is_own(item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub" and item.shape and is_own(item) and not _INDEX.search(name):
             found[name] = item
 
     file.visititems(visit)
@@ -138,10 +141,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), title_of(axes[place], words))
             whole = RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
             return upright(whole, names_of(main, axes, aliases, arrays))
-        if (found_axes := numbered_axes(main)) is not None:
-            said = {key: one.unit for key, one in found_axes.items()}
-            given = {key: one.positions for key, one in found_axes.items()}
-            return replace(of_coordinates(path, data, list(found_axes), given, said, bands=signal_of(found_axes)), **more)
+        if (described := _described(path, data, main, arrays)) is not None:
+            return replace(described, **more | {"metadata": {**described.metadata, **more["metadata"]}})
         others = _texts(main) | lists(arrays, name) | attribute_lists(main)
         named = named_dimension(main, axes, aliases)
         taken = {axis for number, axis in enumerate(axes) if axis and number != named and (named is not None or is_place(axis))}
@@ -176,6 +177,16 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             **more,
         )
         return upright(whole, names_of(main, axes, aliases, arrays))
+
+
+def _described(path: Path, data: Any, main: h5py.Dataset, arrays: Mapping[str, h5py.Dataset]) -> RawArray | None:
+    """Return an array whose dimensions are described next to it, as HyperSpy and pandas do."""
+    if (axes := numbered_axes(main)) is not None:
+        said = {key: one.unit for key, one in axes.items()}
+        given = {key: one.positions for key, one in axes.items()}
+        return of_coordinates(path, data, list(axes), given, said, bands=signal_of(axes))
+    frame = frame_axis(path, main, arrays)
+    return None if frame is None else RawArray(data, spectral=frame[0], axis=frame[1])
 
 
 def _lost(path: Path, file: h5py.File, name: str, signal: Signal) -> int | None:

@@ -98,7 +98,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     sized = _pixel(fields)
     return RawArray(
         data, spectral=0 if first else -1, axis=_axis(path, fields, deep), pixel_size=sized[0], pixel_unit=sized[1],
-        name=fields.get("title", ""),
+        name=fields.get("title", ""), metadata=_origin(fields) if sized[0] else {},
     )  # fmt: skip
 
 
@@ -120,6 +120,12 @@ def _axis(path: Path, fields: Mapping[str, str], bands: int) -> SpectralAxis | N
         return positions(path, values, fields.get("depth-units", ""), quantity=fields.get("depth-name", ""))
     step = _number(fields, "ev-per-chan")
     return SpectralAxis(step * np.arange(bands, dtype=np.float64), "eV") if step else None
+
+
+def _origin(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return metadata of where the first pixel lies."""
+    found = [_number(fields, f"{side}-origin") or 0.0 for side in ("height", "width")]
+    return {"origin": found} if any(found) else {}
 
 
 def _pixel(fields: Mapping[str, str]) -> tuple[tuple[float, float] | None, str]:

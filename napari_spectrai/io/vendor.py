@@ -17,6 +17,7 @@ import numpy as np
 
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.container import choose
+from napari_spectrai.io.coordinates import placement
 from napari_spectrai.io.found import RawArray, affordable, positions, warn
 from napari_spectrai.io.hdf5_axes import positions_of
 from napari_spectrai.io.hdf5_heaps import check_heaps, open_hdf5
@@ -106,13 +107,13 @@ def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
     place = signal[0]
     band = axes[place]
     values = positions_of(band)
-    rest = [axis for number, axis in enumerate(axes) if number != place][-2:]
-    size = tuple(abs(float(axis["scale"])) for axis in rest if axis.get("scale"))
-    unit = str(rest[-1].get("units", "")).replace("µm", "um") if rest else ""
-    sized = len(size) == 2 and unit in ("um", "nm", "mm")
+    names = [f"{number}/{axis.get('name') or ''}" for number, axis in enumerate(axes)]
+    units = {name: str(axis.get("units") or "") for name, axis in zip(names, axes, strict=True)}
+    known = {number: axis for number, axis in enumerate(axes) if number != place and ("axis" in axis or axis.get("scale"))}
+    lies = placement(names, place, units, {number: positions_of(axis) for number, axis in known.items()}, data.shape)
     return RawArray(
         data, spectral=place, axis=positions(path, values, str(band.get("units", "") or ""), quantity=str(band.get("name", "") or "")),
-        pixel_size=(size[0], size[1]) if sized else None, pixel_unit=unit if sized else "pixel",
+        pixel_size=lies.pixel_size, pixel_unit=lies.pixel_unit, metadata=lies.metadata,
     )  # fmt: skip
 
 
