@@ -201,3 +201,16 @@ def test_deviations_of_several_spectra_are_none(tmp_path):
     cube = spectrum("Wavelength (nm);I;Std;I 2;Std 2\n" + columns(WAVE, *values, mark=";"), tmp_path)
     np.testing.assert_allclose(cube.data, SPECTRA[:2])
     assert spectrum("Wavelength (nm);Std 1;Std 2\n" + columns(WAVE, *SPECTRA[:2], mark=";"), tmp_path).shape == (2, 40)
+
+
+@pytest.mark.parametrize("title", ["Wavelength (nm)", None])
+def test_lines_of_coordinates_stand_above_spectra_in_columns(title, tmp_path):
+    sides = [np.array(PLACES)[:, number] for number in (0, 1)]
+    head = [["X (µm)", *map(str, sides[0])], ["Y (µm)", *map(str, sides[1])], *([[title, *"abcdef"]] if title else [])]
+    cube = spectrum("\n".join(map("\t".join, head)) + "\n" + columns(WAVE, *SPECTRA), tmp_path)
+    np.testing.assert_allclose(cube.data, SPECTRA.reshape(2, 3, 40))
+    assert (cube.pixel_size, cube.pixel_unit, cube.axis.values[-1]) == ((5.0, 2.0), "um", 1800)
+    head = ["Time (s)\t" + "\t".join(map(str, range(6))), "Wavelength (nm)\t" + "\t".join("abcdef")]
+    line = spectrum("\n".join([*head, columns(WAVE, *SPECTRA)]), tmp_path)
+    assert line.metadata["coordinates"]["time"] == {"values": [0, 1, 2, 3, 4, 5], "unit": "s"}
+    np.testing.assert_allclose(line.data, SPECTRA)

@@ -23,6 +23,7 @@ from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.own_text import OURS, own, own_numbers, write
 from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
+from napari_spectrai.io.table_places import coordinates_above, named_places
 from napari_spectrai.io.table_syntax import Syntax
 from napari_spectrai.io.tables import Table, table_of
 from napari_spectrai.io.texts import lines_of, text_of
@@ -215,24 +216,14 @@ def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: l
     kept = [number for number in range(len(values)) if np.isfinite(spectra[:, number]).any()]
     if not kept:
         raise ValueError("its columns of intensities are empty")
-    shape = facts.image(len(kept)) or _named_places(table, [values[number] for number in kept])
+    shape = facts.image(len(kept)) or named_places(table, [values[number] for number in kept])
     if shape is not None:
         image = spectra[:, kept].T.reshape(*shape, len(numbers))
         return RawArray(image, axis=axis, pixel_size=facts.pixel(shape), pixel_unit=facts.unit, metadata=facts.metadata)
+    places, units = coordinates_above(table, [values[number] for number in kept])
+    if places:
+        return laid_out(path, spectra[:, kept].T, axis, places, units, metadata=dict(facts.metadata))
     return RawArray(spectra[:, kept], spectral=0, axis=axis, metadata=facts.metadata)
-
-
-def _named_places(table: Table, values: Sequence[int]) -> tuple[int, int] | None:
-    """Return height and width of a map whose columns are named after their pixel, ``(x/y)``, row by row."""
-    titles = next((names for names in (table.names, table.units) if names and "/" in names[values[0]]), None)
-    found = [re.search(r"\((\d+)\s*/\s*(\d+)\)", titles[column]) if titles else None for column in values]
-    if len(found) < 2 or not all(found):
-        return None
-    places = np.array([[int(match.group(2)), int(match.group(1))] for match in found if match])
-    places -= places.min(0)
-    height, width = (int(length) for length in places.max(0) + 1)
-    rows = places[:, 0] * width + places[:, 1]
-    return (height, width) if np.array_equal(rows, np.arange(height * width)) else None
 
 
 def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
