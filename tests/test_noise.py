@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
 from napari_spectrai.noise import NoiseModel, Stabiliser, eigenimages, noise_model
 from napari_spectrai.noise.correlation import correlated_noise
 from napari_spectrai.preparation import Preparation
+from napari_spectrai.preparation.normalise import Normalise, Scale
 from napari_spectrai.preparation.stabilise import Stabilise
 
 DENOISERS = [kind for kind in networks if hasattr(networks[kind], "stabilise") or "stabilise" in networks[kind].model_fields]
@@ -319,3 +322,17 @@ class TestWithoutTruth:
         assert numbers[0] < 2 < 10 < numbers[1]
         correlation = [float(text[1].rsplit(" is ", 1)[1].split(" ")[0]) for text in (honest, blunt)]
         assert abs(correlation[0]) < 0.05 < 0.2 < correlation[1]
+
+    def test_figures_of_the_noise_are_those_of_the_source(self):
+        counts = 20 * counted(signal(), 50)
+        found = {}
+        for steps in ([Scale()], [Scale(), Scale(factor=0.1)], [], [Normalise()]):
+            fitted = Preparation(tuple(steps)).fitted(counts, Cube(counts).axis)
+            spectra = fitted.apply(counts.astype(np.float32), Cube(counts).axis)[0]
+            words = fitted.noise_in_words(noise_model(spectra))
+            removed = sentences(spectra, 0.9 * spectra, Cube(counts).axis, unit=fitted.unit)[1]
+            assert ("prepared intensities" in words) == ("(prepared intensities)" in removed) == (steps == [Normalise()])
+            if steps != [Normalise()]:
+                found[len(steps)] = float(re.search("gain ([0-9.]+)", words)[1]), float(re.search("deviation of ([0-9.]+)", removed)[1])
+        for gain, size in found.values():
+            assert (gain, size) == pytest.approx((20, 0.1 * np.sqrt(np.square(counts).mean())), rel=0.15)

@@ -71,6 +71,10 @@ class NoiseModel:
         """Return the transform that scales this noise to standard deviation one."""
         return Stabiliser(self.gain, self.offset, np.where(self.gain > 0, self.read, np.maximum(self.read, 1e-30)))
 
+    def scaled(self, scale: float, offset: float) -> NoiseModel:
+        """Return the noise of ``scale * intensity + offset``."""
+        return NoiseModel(scale * self.gain, scale * self.offset + offset * (self.gain > 0), scale * self.read, self.kind)
+
     def __str__(self) -> str:
         if self.kind == "none":
             return "No noise is detected."

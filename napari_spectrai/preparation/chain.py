@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
-from napari_spectrai.noise import Stabiliser
+from napari_spectrai.noise import NoiseModel, Stabiliser
 from napari_spectrai.preparation.step import Step
 
 Factors = tuple[FloatArray, FloatArray]
@@ -95,6 +95,22 @@ class Preparation:
             if type(step).given_back is not Step.given_back and (removed := step.factors(one)) and (back := step.given_back(one)):
                 gain *= float(removed[1].item() / back[1].item())
         return gain
+
+    @property
+    def unit(self) -> tuple[float, float] | None:
+        """Scale and offset from prepared intensities to those of a result, where they are the same for all spectra; otherwise None."""
+        if self.by_spectrum or any(step.transform() is not None for step in self.steps):
+            return None
+        removed: list[Removed] = [undone for step in self.steps if (undone := step.given_back(np.ones((1, 1)))) is not None]
+        offset, one = (float(self.restore(np.full((1, 1), value), removed).item()) for value in (0.0, 1.0))
+        return one - offset, offset
+
+    def noise_in_words(self, noise: NoiseModel) -> str:
+        """Return a sentence on the noise of prepared spectra, in the intensities of a result if these are the same for all spectra."""
+        unit = self.unit
+        if unit is not None:
+            return str(noise.scaled(*unit))
+        return str(noise) if noise.kind == "none" else f"{str(noise).removesuffix('.')}, in prepared intensities."
 
     def axis_after(self, axis: SpectralAxis) -> SpectralAxis:
         """Return the axis that the preparation gives of an axis.

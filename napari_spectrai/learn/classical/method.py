@@ -18,6 +18,7 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.stages import Say, silent
 from napari_spectrai.networks.hooks import on_whole_images
+from napari_spectrai.preparation import Preparation
 
 TUNING_SPECTRA = 4_000
 """Number of spectra above which the best settings do not change; larger training sets are subsampled to it."""
@@ -47,9 +48,8 @@ class Method(nn.Module):
         self.gain = 1.0
         """Factor that brings inputs to the intensities of the truths, apart from differences of instruments; set before `fit`."""
 
-    @property
-    def said(self) -> str:
-        """A sentence about the fit, for the notes of the model; empty if there is nothing to say."""
+    def said(self, preparation: Preparation) -> str:
+        """Return a sentence about the fit to spectra with this preparation, for the notes of the model; empty if there is none."""
         return ""
 
     def fit(self, scenes: Sequence[Scene]) -> None:
@@ -148,8 +148,8 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
     if not data.classes:
         method.axes, method.gain = (data.prepared_axis, data.truth_axis), data.preparation.gain
     method.fit(list(data.scenes(*parts)))
-    if method.said and method.said not in data.notes:
-        data.notes.append(method.said)
+    if (said := method.said(data.preparation)) and said not in data.notes:
+        data.notes.append(said)
     return method.to(data.inputs.device)
 
 

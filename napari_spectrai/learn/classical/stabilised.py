@@ -15,6 +15,7 @@ from napari_spectrai.cube import FloatArray
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.noise import NoiseModel, Stabiliser, noise_model
+from napari_spectrai.preparation import Preparation
 
 
 class Denoiser(Method, ABC):
@@ -71,15 +72,14 @@ class Denoiser(Method, ABC):
         known: NoiseModel | None = self.chosen["noise"]
         return known
 
-    @property
-    def said(self) -> str:
-        """Note on the transform; empty without one."""
+    def said(self, preparation: Preparation) -> str:
+        """Return a note on the transform; empty without one."""
         if self._kept() is None:
             return ""
         gain, offset, read = self._buffers["noise"].cpu().numpy()  # type: ignore[union-attr]
+        noise = preparation.noise_in_words(NoiseModel(gain, offset, read, "counting"))
         return (
-            f"{NoiseModel(gain, offset, read, 'counting')} Classical denoisers use variance-stabilised intensities "
-            "(generalised Anscombe transform) if this improves the result."
+            f"{noise} Classical denoisers use variance-stabilised intensities (generalised Anscombe transform) if this improves the result."
         )
 
     def _kept(self) -> Stabiliser | None:

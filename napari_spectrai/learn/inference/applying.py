@@ -100,8 +100,8 @@ def applying(models: Sequence[Model], source: Cube, options: PredictOptions, sha
     compared, unlike = _compared(models[0], source, wanted=options.applicability)
     first, components = _with_components(models[0], source, shared)
     models = [_with_noise(model, source) for model in (first, *models[1:])]
-    methods = [model.network for model in models if isinstance(model.network, Denoiser | Blend)]
-    found = list(dict.fromkeys(filter(None, [*(method.said for method in methods), unlike])))
+    said = [model.network.said(model.preparation) for model in models if isinstance(model.network, Denoiser | Blend)]
+    found = list(dict.fromkeys(filter(None, [*said, unlike])))
     shaped = shaped_as(models[0], given, source, fit)
     turn: Any = Turned if fit.turned and shaped.axis is given.axis else _as_it_is
     window = SlidingWindow(

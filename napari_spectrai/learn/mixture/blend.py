@@ -18,6 +18,7 @@ from napari_spectrai.learn.mixture.guided_filter import COMPONENTS, guided_filte
 from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.networks import build
 from napari_spectrai.networks.hooks import on_whole_images
+from napari_spectrai.preparation import Preparation
 
 LEAST = 1e-12
 """Smallest probability, so that its logarithm is finite."""
@@ -89,10 +90,10 @@ class Blend(Method):
         """Whether a member estimates the noise of each cube that it is applied to."""
         return any(isinstance(module, Denoiser) and not module.has_learnt for module in self.fitted_members)
 
-    @property
-    def said(self) -> str:
-        """Note of the members on the noise, in one sentence."""
-        return next((module.said for module in self.fitted_members if isinstance(module, Denoiser) and module.said), "")
+    def said(self, preparation: Preparation) -> str:
+        """Return a note of the members on the noise, in one sentence."""
+        notes = (module.said(preparation) for module in self.fitted_members if isinstance(module, Denoiser))
+        return next(filter(None, notes), "")
 
     def found_in(self, spectra: FloatArray) -> Blend:
         """Return a copy whose denoisers have the noise model of spectra (..., n, λ)."""

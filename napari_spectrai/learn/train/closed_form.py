@@ -83,7 +83,7 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
         return method, others, what_was_removed(experiment, data, method.eval())
 
     method, methods, took = yield from stages.run(f"Fitting {spec.label} to all training and validation samples", last)
-    notes = [*filter(None, [method.said]), *said, *took]
+    notes = [*filter(None, [method.said(data.preparation)]), *said, *took]
     model = Model.of(
         method, data, experiment, folder.path.name, classical=methods, applicability=Applicability.of_data(data),
         scores=scored, intervals=ranges, notes=notes,

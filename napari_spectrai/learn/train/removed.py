@@ -26,7 +26,7 @@ _RELATIVE = 1e-12
 
 @torch.no_grad()
 def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> list[str]:
-    """Return sentences on the difference between the data and the output of a network or method, in prepared intensities.
+    """Return sentences on the difference between the data and the output of a network or method.
 
     Nothing is returned if there is a clean truth, or if the output is not a cube of the same pixels and bands.
     """
@@ -41,11 +41,16 @@ def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> lis
     given = on_whole_images(network, seen[:, rows, columns].contiguous()).float()
     before, after = (part[0].detach().cpu().numpy().astype(np.float64) for part in (scene.x[:1, rows, columns], given))
     held = np.ones(before.shape[:2], bool) if scene.holds is None else scene.holds[0, rows, columns].cpu().numpy()
-    return sentences(before, after, data.prepared_axis, held) if held.any() else []
+    return sentences(before, after, data.prepared_axis, held, unit=data.preparation.unit) if held.any() else []
 
 
-def sentences(before: FloatArray, after: FloatArray, axis: SpectralAxis, held: npt.NDArray[np.bool_] | None = None) -> list[str]:
+def sentences(
+    before: FloatArray, after: FloatArray, axis: SpectralAxis, held: npt.NDArray[np.bool_] | None = None, *,
+    unit: tuple[float, float] | None = None,
+) -> list[str]:  # fmt: skip
     """Describe the difference between two images (y, x, λ), or sets (n, 1, λ), where pixels are `held` (y, x); default: all.
+
+    Levels are multiplied by the scale of `unit` (`Preparation.unit`); without one, they are of prepared intensities, which is said.
 
     The mean spectrum should change by standard errors of the noise only. Of pure noise, the fraction along the signal's components
     equals their fraction of all dimensions, and neighbouring pixels are uncorrelated.
@@ -61,7 +66,9 @@ def sentences(before: FloatArray, after: FloatArray, axis: SpectralAxis, held: n
         f"bands; most at {where}: {moved[worst]:+.2g})."
     )
     size = np.sqrt(np.square(removed[held]).mean(0))
-    took = f"What was removed has a standard deviation of {_spread(size)}; the estimated noise of the data is {_spread(noise)}."
+    scale, prepared = (1.0, " (prepared intensities)") if unit is None else (unit[0], "")
+    levels = [_spread(scale * values) for values in (size, noise)]
+    took = f"What was removed has a standard deviation of {levels[0]}; the estimated noise of the data is {levels[1]}{prepared}."
     return [mean, " ".join([took, *_structure(removed, before, held)])]
 
 
