@@ -8,26 +8,37 @@ from contextvars import ContextVar
 from typing import Literal
 
 Place = Literal["python", "command", "dock", "window"]
-Option = Literal["dataset", "spectral", "axis", "columns", "shape", "layer"]
+Option = Literal["dataset", "spectral", "axis", "columns", "shape", "layer", "bands", "numbered", "positions", "classes"]
 
 _OPEN_DOCK = "in File ▸ IO Utilities ▸ Open as a spectral image"
 _OF_LAYER = "in the console, as layer.metadata['spectral_axis'] = SpectralAxis(values, unit).to_json() | {'position': 0}"
+_TRAINED_AGAIN = "by training the model again with data.axis=UNIT"
 _WORDS: dict[Place, dict[Option, str]] = {
     "python": {
         "dataset": "with dataset=…", "spectral": "with spectral=…", "axis": "with axis=SpectralAxis(values, unit)",
         "columns": "with columns={title or number: role}", "shape": "with shape=(height, width)",
-        "layer": "with as_cube(layer, axis=SpectralAxis(values, unit))",
+        "layer": "with as_cube(layer, axis=SpectralAxis(values, unit))", "bands": "with as_cube(cube, axis=model.axis)",
+        "numbered": "with as_cube(cube, axis=model.axis)", "positions": "with as_cube(cube, axis=SpectralAxis(values, unit))",
+        "classes": "with task='segmentation'",
     },
     "command": {
         "dataset": "with --dataset NAME", "spectral": "with --spectral NUMBER", "axis": "with --axis UNIT or --axis FIRST:LAST:UNIT",
         "columns": "with --columns COLUMN=ROLE", "shape": "with --shape HEIGHTxWIDTH",
-        "layer": "with as_cube(layer, axis=SpectralAxis(values, unit))",
+        "layer": "with as_cube(layer, axis=SpectralAxis(values, unit))", "bands": "with --axis UNIT or --axis FIRST:LAST:UNIT",
+        "numbered": _TRAINED_AGAIN, "positions": "with --axis UNIT or --axis FIRST:LAST:UNIT",
+        "classes": "with --task segmentation",
     },
     "dock": {
         "dataset": "in the field Array", "spectral": "in the field Spectral dimension", "axis": "in the fields Positions and Unit",
-        "columns": "in the list Columns", "shape": "in the fields Height and Width", "layer": _OF_LAYER,
+        "columns": "in the list Columns", "shape": "in the fields Height and Width", "layer": _OF_LAYER, "bands": _OF_LAYER,
+        "numbered": _TRAINED_AGAIN, "positions": _OF_LAYER,
+        "classes": "in the field Task",
     },
-    "window": {**dict.fromkeys(("dataset", "spectral", "axis", "columns", "shape"), _OPEN_DOCK), "layer": _OF_LAYER},
+    "window": {
+        **dict.fromkeys(("dataset", "spectral", "axis", "columns", "shape"), _OPEN_DOCK), "layer": _OF_LAYER, "bands": _OF_LAYER,
+        "numbered": _TRAINED_AGAIN, "positions": _OF_LAYER,
+        "classes": "in the field Task",
+    },
 }  # fmt: skip
 
 Role = Literal["input", "truth", "source", "path"]

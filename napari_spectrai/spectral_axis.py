@@ -128,10 +128,15 @@ class SpectralAxis:
         mean = float(steps.mean())
         return mean if mean and np.allclose(steps, mean, rtol=1e-3, atol=0) else None
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether no positions are given: the bands are numbered from 0."""
+        return not self.unit and np.array_equal(self.values, np.arange(len(self)))
+
     def describe(self) -> str:
         """Return one line for people: ``"394 bands, 924.2–1902.1 1/cm"``."""
         count = f"{len(self)} band{'s' if len(self) > 1 else ''}"
-        if not self.unit and np.array_equal(self.values, np.arange(len(self))):
+        if self.is_numbered:
             return f"{count}, no spectral axis given"
         if not self.unit:
             return f"{count}, {self.values[0]:g}–{self.values[-1]:g} without a unit"

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,6 +144,14 @@ def test_the_remedies_that_words_name_work(scene, classifier):
         predict(model, Cube(wide.data))
     with pytest.warns(SpectralWarning, match="resampled"):
         predict(model, as_cube(Cube(wide.data), axis=SpectralAxis(wide.axis.values, "nm")), resample=True)
+    # a model without a unit: numbers of bands are no positions, and positions without a unit no numbers
+    for axis, given in ((SpectralAxis.bands(33), model.axis), (SpectralAxis(VALUES, ""), model.axis), (SpectralAxis(VALUES, ""), None)):
+        nameless = replace(model, description=replace(model.card(), axis=axis, truth_axis=axis))
+        with pytest.raises(ValueError, match=r"as_cube\(cube, axis=model\.axis\)"):
+            predict(nameless, Cube(data, given), resample=True)
+        assert (predict(nameless, as_cube(Cube(data, given), axis=nameless.axis)).result == scene[2]).mean() > 0.99
+    with pytest.raises(ValueError, match="choose data with the same number of bands"):
+        predict(replace(model, description=replace(model.card(), axis=SpectralAxis.bands(33))), Cube(data[..., 1:]), resample=True)
     # bands that were not measured: train on those in common
     half = on(scene, VALUES[5:20], "nm")
     with pytest.raises(ValueError, match=r"Crop\(low=(\S+), high=(\S+)\)") as refused:

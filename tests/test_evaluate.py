@@ -341,6 +341,14 @@ def test_the_command_line_evaluates_as_python_does(trained, tmp_path, command):
     assert "http" not in page  # it stands by itself
     for wrong in (["--also", "nothing"], ["--normalise", "no"], ["--also", f"result={files['mine']}"], ["--csv", files["clean"]]):
         assert command("evaluate", files["mine"], files["clean"], *wrong).exit_code == 2, wrong
+    # a model is applied to the source, and its task is that of the evaluation
+    done = command("evaluate", path, files["clean"], "--source", files["noisy"], "--csv", tmp_path / "model.csv")
+    assert done.exit_code == 0, done.output
+    rows = dict(line.split(",")[:2] for line in (tmp_path / "model.csv").read_text().splitlines() if "," in line)
+    assert float(rows["network"]) == pytest.approx(evaluate(model, clean, source=noisy).metrics["mse"], rel=1e-5)
+    assert "name what it is applied to with --source" in command("evaluate", path, files["clean"]).output
+    numbers = str(write_labels(Labels(np.arange(30).reshape(5, 6) % 3), tmp_path / "numbers.tif"))
+    assert "give --task segmentation" in " ".join(command("evaluate", numbers, numbers, "--also", f"same={numbers}").output.split())
 
 
 def test_pages_show_maps_and_classes(classes, image, tmp_path):

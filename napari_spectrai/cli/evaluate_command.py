@@ -44,6 +44,7 @@ from napari_spectrai.cli.parts import (
     say_part,
 )
 from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.folders import is_folder_of_files
 from napari_spectrai.io.labels import read_labels
@@ -58,9 +59,11 @@ from napari_spectrai.spec import listed
 
 @app.command()
 def evaluate(
-    result: Annotated[Path, typer.Argument(help="file with the result, or a folder of them")],
+    result: Annotated[Path, typer.Argument(help="file with the result, or a folder of them; or a model, which is applied to --source")],
     truth: Annotated[Path, typer.Argument(help="file with the truth, or a folder of them, of the same names")],
-    task: Annotated[str, typer.Option(help="the task whose metrics are computed")] = "denoising",
+    task: Annotated[
+        str | None, typer.Option(help="the task whose metrics are computed; default: that of --model, or denoising, of cubes")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="also write the table as CSV to this file")] = None,
     name: Annotated[str, typer.Option(help="name of the result in the table")] = "result",
     also: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="another result (repeatable)")] = None,
@@ -117,6 +120,8 @@ def evaluate(
     """
     options = _options(normalise=normalise, match=match, class_mean=class_mean, pairing=pairing)
     folder = listen_in(run, attached=attached)
+    is_model = result.suffix.lower() == ".safetensors"
+    asked, task = task, task or _task_of(result if is_model else model)
     if is_folder_of_files(result):
         given_too = {"--also": also, "--model": model, "--maps": maps, "--html": html, "--output": output, "--part": part,
                      "--workers": workers, "--scheduler": scheduler}  # fmt: skip
@@ -126,12 +131,9 @@ def evaluate(
         )  # fmt: skip
         return
     with exit_with(WRONG_USE), log_failures(folder):
-        is_classes = tasks[task].classifies
-        files = {name: result} | dict(_named(text) for text in also or [])
-        if len(files) != 1 + len(also or []):
-            raise ValueError(f"two results have the same name; choose names other than {listed(files)}")
-        if model is not None and source is None:
-            raise ValueError("--model applies its classical methods to a source; name it with --source")
+        is_classes, files = tasks[task].classifies, _files({name: result}, also or [])
+        several = bool(also) or model is not None or (part, workers, scheduler) != (None, None, None)
+        _refuse_models(result if is_model else None, model, source, several=several)
         if html is not None and html.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"{html.name}: the page is HTML; name it {html.stem}.html")
         given = [*files.values(), truth, *(path for path in (source, model) if path is not None)]
@@ -163,9 +165,9 @@ def evaluate(
             def opened(path: Path, array: str | None, role: Role = "input") -> Any:
                 return (_opening_labels if is_classes else opening)(path, array, role)()
 
-            results = {label: opened(file, dataset) for label, file in files.items()}
+            results = result if is_model else {label: opened(file, dataset) for label, file in files.items()}
             raw = None if noisy is None else noisy()
-            steps = evaluating(results, opened(truth, truth_dataset, "truth"), task, source=raw, model=model, options=options)
+            steps = evaluating(results, opened(truth, truth_dataset, "truth"), asked, source=raw, model=model, options=options)
             evaluation = followed(steps, folder, "evaluating")
         if evaluation is not None:
             echo(evaluation)
@@ -175,6 +177,35 @@ def evaluate(
                 folder.append(Finished("done"))
     if evaluation is None and only is None:
         raise typer.Exit(STOPPED)
+
+
+def _files(result: dict[str, Path], also: list[str]) -> dict[str, Path]:
+    """Return all results by name."""
+    files = result | dict(_named(text) for text in also)
+    if len(files) != 1 + len(also):
+        raise ValueError(f"two results have the same name; choose names other than {listed(files)}")
+    return files
+
+
+def _refuse_models(result: Path | None, model: Path | None, source: Path | None, *, several: bool) -> None:
+    """Refuse models without what they are applied to, and a model as the result where there are `several`, or parts."""
+    if model is not None and source is None:
+        raise ValueError("--model applies its classical methods to a source; name it with --source")
+    if result is None:
+        return
+    if several:
+        raise ValueError(f"{result.name} is a model, which is scored alone and at once; predict first, and give the results")
+    if source is None and read_card(result).experiment.task.needs_truth:
+        raise ValueError(f"{result.name} is a model; name what it is applied to with --source")
+
+
+def _task_of(model: Path | None) -> str:
+    """Return the task of a model; without one, that of cubes."""
+    if model is None:
+        return "denoising"
+    with exit_with(WRONG_USE):
+        refuse_missing(model)
+        return read_card(model).experiment.task.kind
 
 
 def _options(**chosen: Any) -> EvaluateOptions:

@@ -14,6 +14,7 @@ from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.preparation import Preparation, Step, preprocess
 from napari_spectrai.preparation.axis import bringing, in_unit
 from napari_spectrai.preparation.sample_rows import seen
+from napari_spectrai.remedies import where
 from napari_spectrai.valid import held_by
 
 FACTOR = 3.0
@@ -79,7 +80,7 @@ def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
         return Fit("renamed", turned)
     same_unit = in_unit(axis, onto.unit)
     words = f"{name!r} has {difference} ({axis.describe()}; the model: {onto.describe()})."
-    if same_unit is None:
+    if same_unit is None or (not onto.unit and (onto.is_numbered or axis.is_numbered)):  # numbers of bands are no positions
         return Fit("never", words=words, remedy=_other_unit(onto, axis))
     try:
         step = bringing(axis, onto)
@@ -118,12 +119,12 @@ def outside(onto: SpectralAxis, measured: SpectralAxis) -> int:
 def _other_unit(onto: SpectralAxis, axis: SpectralAxis) -> str:
     if axis.unit and onto.unit:
         return f"Positions in {axis.unit} cannot be converted to {onto.unit}; choose data in {onto.unit}, or another model."
-    if not axis.unit and len(axis) == len(onto):
-        return "If its bands are those of the model, set them: as_cube(cube, axis=model.axis)."
-    if not axis.unit:
-        return f"Set the positions of its bands: as_cube(cube, axis=SpectralAxis(values, {onto.unit!r}))."
+    numbered = "The model identifies bands by number; " if onto.is_numbered else ""
     if len(axis) == len(onto):
-        return f"The model identifies bands by number; if they are the same, set them: as_cube(cube, axis=SpectralAxis.bands({len(onto)}))."
+        same = "if they are the same" if numbered else "If its bands are those of the model"
+        return f"{numbered}{same}, say so {where('bands' if onto.unit else 'numbered')}."
+    if onto.unit:
+        return f"Say where its bands lie {where('positions').replace('unit', repr(onto.unit))}."
     return "The model identifies bands by number; choose data with the same number of bands, or another model."
 
 

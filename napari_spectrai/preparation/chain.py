@@ -106,7 +106,17 @@ class Preparation:
         return one - offset, offset
 
     def noise_in_words(self, noise: NoiseModel) -> str:
-        """Return a sentence on the noise of prepared spectra, in the intensities of a result if these are the same for all spectra."""
+        """Return a sentence on the noise of prepared spectra, in the intensities of a result if one scale leads to these.
+
+        Parameters
+        ----------
+        noise : NoiseModel
+            Of spectra after this preparation.
+
+        Returns
+        -------
+        str
+        """
         unit = self.unit
         if unit is not None:
             return str(noise.scaled(*unit))

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.obstacles import NO_SOURCE, Onto, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
@@ -24,10 +25,13 @@ from napari_spectrai.learn.evaluation.models import of_model
 from napari_spectrai.learn.inference.prediction import Prediction
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.pairing import results_on_truth
+from napari_spectrai.remedies import give
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.options import EvaluateOptions
 
+MOST_NUMBERS = 2**26
+"""Largest number of values that are examined for class numbers."""
 GIVE_MODEL = "give a Model, or the path of its file"
 
 
@@ -184,6 +188,9 @@ def _are_classes(given: Any) -> bool:
 
 def _may_be_classes(given: Sequence[Any]) -> str:
     """Return a note where arrays that are compared as spectra may be class numbers; empty if they may not."""
-    if not all(isinstance(one, np.ndarray) and one.dtype.kind in "iub" and len(np.unique(one)) <= MANY_CLASSES for one in given):
+    arrays = [one.data if isinstance(one, Cube) and one.axis.is_numbered else one for one in given]
+    if not all(getattr(one, "dtype", np.dtype("f")).kind in "iub" and one.size <= MOST_NUMBERS for one in arrays):
         return ""
-    return "These arrays of few whole numbers are compared as intensities; if they are numbers of classes, give task='segmentation'."
+    if any(len(np.unique(np.asarray(one))) > MANY_CLASSES for one in arrays):
+        return ""
+    return f"These arrays of few whole numbers are compared as intensities; if they are numbers of classes, {give('classes')}."
