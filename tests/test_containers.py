@@ -562,3 +562,39 @@ def test_sides_and_units_under_other_names(tmp_path):
         np.testing.assert_array_equal(read(tmp_path / "a.npz").data, data)
     scipy.io.savemat(tmp_path / "a.mat", {"data": data, "xaxis": bands, "xunit": "nm"})
     assert read(tmp_path / "a.mat").axis == SpectralAxis(bands, "nm")
+
+
+def _with_axis(path, data, bands):
+    if path.suffix == ".npz":
+        np.savez(path, cube=data, wavelength=bands)
+    elif path.suffix == ".mat":
+        scipy.io.savemat(path, {"cube": data, "wavelength": bands})
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["cube"], file["wavelength"] = data, bands
+    else:
+        root = zarr.open_group(str(path), mode="w")
+        root.create_array("cube", data=data)
+        root.create_array("wavelength", data=bands)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5", ".zarr"])
+@pytest.mark.parametrize("shape", [(13, 20), (20, 13), (13, 13)])
+def test_positions_that_fit_several_dimensions_are_a_guess(suffix, shape, tmp_path):
+    """The last dimension is taken in silence unless the values contradict it, and any other can be chosen, with the positions."""
+    rng, bands = np.random.default_rng(0), np.linspace(400, 700, 13)
+    spectrum = np.exp(-0.5 * np.square((np.arange(13) - 6) / 2))
+    cube = (spectrum * rng.uniform(0.5, 1.5, (*shape, 1)) + rng.normal(0, 0.02, (*shape, 13))).astype(np.float32)
+    np.testing.assert_array_equal(read(_with_axis(tmp_path / f"last{suffix}", cube, bands)).data, cube)
+    for place in (0, 1):
+        moved = np.ascontiguousarray(np.moveaxis(cube, -1, place))
+        if moved.shape.count(13) < 2:
+            continue
+        path = _with_axis(tmp_path / f"{place}{suffix}", moved, bands)
+        with pytest.warns(SpectralWarning, match=r"its 'wavelength' is as long as its dimensions .*; . is taken; if that is wrong choose"):
+            found = read(path)
+        assert moved.shape[2] == 13 or np.array_equal(found.numpy(), cube)
+        chosen = read(path, spectral=place)
+        np.testing.assert_array_equal(chosen.data, cube)
+        assert chosen.axis == SpectralAxis(bands, "nm")

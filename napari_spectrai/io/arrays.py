@@ -89,10 +89,11 @@ def fields_of(prefix: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict
 def _of_fields(path: Path, fields: Mapping[str, Any], name: str) -> RawArray:
     """Return one field of a structured array, with the positions that another holds."""
     lists = {field: values for field, values in fields.items() if field != name and values.dtype.kind in "fiu" and values.ndim == 1}
-    axis, place = find_axis(lists, fields[name].shape, path=path, main=name)
+    axis, place = find_axis(lists, fields[name].shape, path=path, main=name, data=fields[name])
     return RawArray(
-        fields[name], spectral=-1 if place is None else place, sure=place is not None or plainly_last(fields[name]), axis=axis, dataset=name
-    )
+        fields[name], spectral=-1 if place is None else place, sure=place is not None or plainly_last(fields[name]), axis=axis,
+        by_length=True, dataset=name,
+    )  # fmt: skip
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -146,7 +147,7 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
     sides = sides_of(numbers, data.shape)
     if sides is not None:
         lists = {n: values for n, values in lists.items() if np.size(values) == data.shape[sides.bands(data.shape)]}
-    axis, place = find_axis(lists, data.shape, _units(lists, words), path=path, main=name)
+    axis, place = find_axis(lists, data.shape, _units(lists, words), path=path, main=name, data=data)
     if sides is not None:
         return replace(folded(path, data, sides, axis), dataset=name)
     if axis is None and (pair := of_two_columns(path, data)) is not None:
@@ -155,7 +156,9 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
         say_unfitting(path, {n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiu"}, data.shape, name)
     size, unit = _spacing(lists, data.shape)
     sure = place is not None or plainly_last(data)
-    return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)
+    return RawArray(
+        data, spectral=-1 if place is None else place, sure=sure, axis=axis, by_length=True, pixel_size=size, pixel_unit=unit, dataset=name
+    )
 
 
 def member(archive: Any, name: str) -> Any:

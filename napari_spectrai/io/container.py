@@ -192,24 +192,61 @@ def plainly_last(data: Any) -> bool:
 
 def _first_varies_most(data: Any) -> bool:
     """Whether the means along the first of three dimensions explain twice as much of the variance as those along the last."""
-    if len(data.shape) != 3 or min(data.shape) < 2 or math.prod(data.shape) > MOST_LOOKED_AT or np.dtype(data.dtype).kind not in "fiu":
+    if len(data.shape) != 3 or min(data.shape) < 2:
         return False
+    return _contradict(explained(data, (0, 2)))
+
+
+def _contradict(shares: Sequence[float]) -> bool:
+    """Whether the last of some dimensions is not the one of the bands, by how much of the variance the means along each explain."""
+    return max(shares, default=0) > LEAST_EXPLAINED and max(shares) > 2 * shares[-1]
+
+
+def explained(data: Any, dimensions: Sequence[int]) -> list[float]:
+    """Return the share of the variance that the means along each dimension explain; none where there are too many values, or one alone."""
+    if math.prod(data.shape) > MOST_LOOKED_AT or np.dtype(data.dtype).kind not in "fiu":
+        return []
     values = np.asarray(data[...], np.float64)
     values = np.where(np.isfinite(values), values, 0.0)
     total = float(values.var())
-    if not 0 < total < math.inf:
-        return False
-    first, last = (float(values.mean(axis).var()) / total for axis in ((1, 2), (0, 1)))
-    return first > LEAST_EXPLAINED and first > 2 * last
+    others = [tuple(number for number in range(values.ndim) if number != kept) for kept in dimensions]
+    return [float(values.mean(rest).var()) / total for rest in others] if 0 < total < math.inf else []
+
+
+def _fitting_dimension(path: Path, name: str, length: int, shape: tuple[int, ...], data: Any) -> int:
+    """Return the dimension that a list of positions fits: of several the last of the array, with a warning if the values contradict that.
+
+    If the last dimension is none of them, the one along which the means vary most is taken, with a warning.
+    """
+    fitting = [number for number, one in enumerate(shape) if one == length]
+    last = fitting[-1]
+    if len(fitting) == 1 or is_answered("spectral"):
+        return last
+    shares = [] if data is None else explained(data, fitting)
+    if last == len(shape) - 1 and not _contradict(shares):
+        return last
+    place = last if last == len(shape) - 1 or not shares else fitting[int(np.argmax(shares))]
+    several = " and ".join(map(str, fitting))
+    warn(
+        path, f"its {name!r} is as long as its dimensions {several}; {place} is taken; if that is wrong choose another {where('spectral')}"
+    )
+    return place
 
 
 def find_axis(
-    arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None, *, path: Path, main: str = ""
+    arrays: Mapping[str, Any],
+    shape: tuple[int, ...],
+    units: Mapping[str, str] | None = None,
+    *,
+    path: Path,
+    main: str = "",
+    data: Any = None,
 ) -> tuple[SpectralAxis | None, int | None]:
     """Return the axis among the 1-D `arrays`, by its name and its length, and the dimension it fits.
 
     A name that is a quantity (``wavelengths``, ``Wavelength_nm``, ``photon_energy``) counts; the array that lies nearest to `main`
-    is taken where several fit. The last dimension that fits is taken, so that a cube as wide as it has bands is read λ last.
+    is taken where several fit. The last dimension is taken if it fits, so that a cube as wide as it has bands is read λ last; where others
+    fit, too, and the values of `data` contradict that, a warning says so.
     A wavelength without a unit is in nm, unless its values say otherwise. Where no name counts, an array does that has as many values as
     the last dimension alone, in order, and a unit of spectra; or, if it is the only one, none.
     """
@@ -233,7 +270,7 @@ def find_axis(
         warn(path, f"it holds several lists of positions ({names}); {name!r} is taken. If that is wrong {give('axis')}")
     short = name.rpartition("/")[2]
     unit = (units or {}).get(name) or (short if unit_of(short) is not None else "")
-    return of_values(path, flat, unit, short), len(shape) - 1 - shape[::-1].index(flat.size)
+    return of_values(path, flat, unit, short), _fitting_dimension(path, short, flat.size, shape, data)
 
 
 def say_unfitting(path: Path, arrays: Mapping[str, tuple[int, ...]], shape: tuple[int, ...], main: str = "") -> None:

@@ -67,18 +67,26 @@ def of_coordinates(
         fitting = {called: values for called, values in coordinates.items() if np.size(values) == shape[place] and called not in taken}
         axis = find_axis(fitting, (1, shape[place]), units, path=path, main=name)[0]
     elif place is None:
-        axis, place = find_axis(coordinates, shape, units, path=path, main=name)
+        axis, place = find_axis(coordinates, shape, units, path=path, main=name, data=data)
     else:
         short = axes[place].rpartition("/")[2]
         said = (words or {}).get(axes[place], "")
         title = said if not quantity_of(short) and quantity_of(said) else short
         unit = units.get(axes[place], "") or (said if unit_of(said) is not None else "")
         axis = of_values(path, lines[place].astype(np.float64), unit, title)
+    by_length = not lines and named is None
     sure = place is not None or plainly_last(data)
     last = len(shape) - 1 if place is None else place
     where = placement(list(axes), last, units, lines, shape)
     found = RawArray(
-        data, spectral=last, sure=sure, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, metadata=dict(where.metadata)
+        data,
+        spectral=last,
+        sure=sure,
+        axis=axis,
+        by_length=by_length,
+        pixel_size=where.pixel_size,
+        pixel_unit=where.pixel_unit,
+        metadata=dict(where.metadata),
     )
     return upright(found, dimensions)
 

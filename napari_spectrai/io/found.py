@@ -50,6 +50,7 @@ class RawArray:
     spectral : which dimension holds the bands
     sure : whether the file says so, rather than convention
     axis : the band positions, if the file gives them
+    by_length : whether the axis belongs to its dimension by its length alone, so that it is also that of another dimension as long
     by_columns : whether pixels in one dimension follow each other down the columns of the image, as in MATLAB
     dataset : name of the array, of a container
     metadata : ``"origin"`` (y, x) in `pixel_unit`, ``"bad_bands"`` (indices), ``"laser_nm"`` are understood elsewhere
@@ -59,6 +60,7 @@ class RawArray:
     spectral: int = -1
     sure: bool = True
     axis: SpectralAxis | None = None
+    by_length: bool = False
     by_columns: bool = False
     pixel_size: tuple[float, float] | None = None
     pixel_unit: str = "pixel"

@@ -154,7 +154,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         if named is not None:
             others = {key: values for key, values in others.items() if np.size(values) == main.shape[named]}
         lengths = main.shape if named is None else (1, main.shape[named])
-        axis, place = find_axis(others, lengths, units | attribute_units(main), path=path, main=name)
+        units_too = units | attribute_units(main)
+        axis, place = find_axis(others, lengths, units_too, path=path, main=name, data=main if named is None else None)
         place = named if named is not None else labelled_dimension(main) if place is None else place
         alike = sum(unit_of(units.get(one, "")) is not None for one in axes if one) > 1  # which of them is the spectral one is not said
         if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
@@ -172,6 +173,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             spectral=-1 if place is None else place,
             sure=(place is not None and (lost is not None or not alike)) or (place is None and plainly_last(main)),
             axis=axis,
+            by_length=named is None and not any(axes),
             pixel_size=where.pixel_size,
             pixel_unit=where.pixel_unit,
             **more,

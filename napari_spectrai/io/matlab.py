@@ -186,7 +186,8 @@ def _items(value: Any) -> list[Any]:
 def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
     sides = sides_of(others, tuple(data.shape))
     bands = tuple(data.shape) if sides is None else (data.shape[sides.bands(tuple(data.shape))],)
-    axis, place = find_axis({n: a for n, a in others.items() if np.size(a) in bands}, tuple(data.shape), units, path=path, main=main)
+    lists = {n: a for n, a in others.items() if np.size(a) in bands}
+    axis, place = find_axis(lists, tuple(data.shape), units, path=path, main=main, data=data if sides is None else None)
     if sides is not None:
         return folded(path, data, sides, axis, by_columns=True)
     if axis is None and (pair := of_two_columns(path, data)) is not None:
@@ -200,6 +201,7 @@ def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str],
         # a bare matrix may be spectra in rows or, as MATLAB users often have it, in columns
         sure=place is not None or (plainly_last(data) if data.ndim > 2 else not _square(data.shape[1])),
         by_columns=True,
+        by_length=True,
         axis=axis,
         pixel_size=(float(size[0]), float(size[1])) if size.size == 2 else None,
     )

@@ -98,6 +98,8 @@ def opened(
         kept = {key: value for key, value in found.metadata.items() if key not in ("origin", "planes", "bad_bands")}
         found = replace(found, pixel_size=None, pixel_unit="pixel", metadata=kept)
     positions = found.axis if place == found.spectral % len(found.data.shape) or (found.axis and shape) else None
+    if found.by_length and found.axis is not None and len(found.axis) == found.data.shape[place]:
+        positions = found.axis
     plain = not any(value is not None for value in given.values())
     with _as_cube(path):
         whole = _folded(path, as_cube(found.data, position=place).data, shape, by_columns=found.by_columns)
