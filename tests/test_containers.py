@@ -598,3 +598,32 @@ def test_positions_that_fit_several_dimensions_are_a_guess(suffix, shape, tmp_pa
         chosen = read(path, spectral=place)
         np.testing.assert_array_equal(chosen.data, cube)
         assert chosen.axis == SpectralAxis(bands, "nm")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat"])
+def test_a_matrix_of_positions_and_spectra(suffix, tmp_path):
+    """As a text of spectra becomes one array; a first line that counts, or is in order like others, is none of positions."""
+    bands, spectra = np.linspace(400, 700, 12), np.random.default_rng(0).random((4, 12))
+    whole = np.vstack([bands, spectra])
+    for number, (data, kind) in enumerate([(whole, "line"), (whole.T.copy(), "column")]):
+        path = _written(tmp_path / f"{number}{suffix}", data)
+        with pytest.warns(SpectralWarning) as said:
+            cube = read(path)
+        assert f"its first {kind} alone is in order and is taken for positions" in " ".join(str(one.message) for one in said)
+        np.testing.assert_array_equal(cube.data, spectra)
+        np.testing.assert_array_equal(cube.axis.values, bands)
+        assert read(path, spectral=1).shape == data.shape
+    for first in (np.arange(12.0), spectra[0]):
+        assert read(_written(tmp_path / f"no{suffix}", np.vstack([first, spectra]))).shape == (5, 12)
+    assert read(_written(tmp_path / f"sorted{suffix}", np.vstack([bands, np.sort(spectra)]))).shape == (5, 12)
+
+
+def test_positions_are_spelled_in_the_names_of_columns(tmp_path):
+    bands, spectra = np.linspace(400, 700, 7), np.random.default_rng(0).random((4, 7))
+    np.savez(tmp_path / "a.npz", data=spectra, columns=bands.astype(str))
+    np.savez(tmp_path / "b.npz", data=spectra, feature_names=[f"{band:g} nm" for band in bands])
+    scipy.io.savemat(tmp_path / "a.mat", {"X": spectra, "varlabels": bands.astype(str).astype(object)})
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["X"], file["band_names"] = spectra, bands.astype("S8")
+    for name in ("a.npz", "b.npz", "a.mat", "a.h5"):
+        np.testing.assert_allclose(read(tmp_path / name, axis="nm").axis.values, bands)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_two_columns, plainly_last, say_unfitting
+from napari_spectrai.io.container import choose, find_axis, kind_of, numbers_in, plainly_last, say_unfitting, spells_axis
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
+from napari_spectrai.io.ordered_lines import of_ordered_line
 from napari_spectrai.io.unfolded import folded, sides_of
 from napari_spectrai.parsing import read_document
 
@@ -120,7 +121,7 @@ def _array(path: Path, dataset: str | None) -> RawArray:
     if header and tuple(header.get("shape", data.shape)) != data.shape:
         warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
         header = {}
-    if not header and (pair := of_two_columns(path, data)) is not None:
+    if not header and (pair := of_ordered_line(path, data)) is not None:
         return pair
     if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
         return from_header(data, header, spectral=0)
@@ -139,7 +140,7 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
         thin = {n for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) == max(shape, default=0)}
         lists = {n: member(archive, n) for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
         for n, (shape, dtype) in members.items():
-            if dtype.kind in "US" and n != name and is_axis(n) and math.prod(shape) in data.shape:
+            if dtype.kind in "US" and n != name and spells_axis(n) and math.prod(shape) in data.shape:
                 spelled = numbers_in(archive[n])
                 lists |= {} if spelled is None else {n: spelled}
         words = {n: str(np.ravel(archive[n])[0]) for n, (shape, dtype) in members.items() if dtype.kind == "U" and math.prod(shape) == 1}
@@ -150,7 +151,7 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
     axis, place = find_axis(lists, data.shape, _units(lists, words), path=path, main=name, data=data)
     if sides is not None:
         return replace(folded(path, data, sides, axis), dataset=name)
-    if axis is None and (pair := of_two_columns(path, data)) is not None:
+    if axis is None and (pair := of_ordered_line(path, data)) is not None:
         return replace(pair, dataset=name)
     if axis is None:
         say_unfitting(path, {n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiu"}, data.shape, name)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.found import RawArray, SeveralArraysError, positions, warn
+from napari_spectrai.io.found import SeveralArraysError, positions, warn
 from napari_spectrai.remedies import give, is_answered, where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
@@ -29,6 +29,7 @@ _OF_THE_STAGE = re.compile(
     r"([_ .-].*)?"
 )
 _NANOMETRES = re.compile(r"\s*nm\s*$")
+_OF_COLUMNS = re.compile(r"(?:var|variable|col|column|feature|band|channel)s?[ _]?(?:label|name|id)s|columns|features|bands|channels")
 _LEAST_BANDS = 5
 """Bands from which an array of as many values in order is an axis, whatever its name."""
 CERTAIN_UNITS = ("1/cm", "eV", "m/z")
@@ -84,6 +85,11 @@ def is_axis(name: str) -> bool:
         return True
     said = quantity_of(short) != "" or (_OF_BANDS.search(short) is not None and unit_of(short) is not None)
     return said and not is_excluded(short)
+
+
+def spells_axis(name: str) -> bool:
+    """Whether an array of texts has a name that the positions of bands have, or the names of columns and bands, which may be positions."""
+    return is_axis(name) or _OF_COLUMNS.fullmatch(short_name(name)) is not None
 
 
 def short_name(name: str) -> str:
@@ -158,23 +164,6 @@ def kind_of(dtype: np.dtype[Any]) -> str:
     if dtype.names:
         return f"a table of {listed_some(list(dtype.names))}"
     return str(dtype) if dtype.subdtype is None else f"lists of {dtype.subdtype[0]}"
-
-
-def of_two_columns(path: Path, data: Any) -> RawArray | None:
-    """Return the spectrum of a matrix of two columns (or lines), of which one is in order and the other is not, with a notice."""
-    shape = tuple(data.shape)
-    if len(shape) != 2 or sorted(shape)[0] != 2 or not _LEAST_BANDS <= max(shape) <= MOST_LOOKED_AT or is_answered("spectral"):
-        return None
-    pair = np.asarray(data, np.float64) if shape[0] == 2 else np.asarray(data, np.float64).T
-    steps = np.diff(pair, axis=1)
-    ordered = [bool((line > 0).all() or (line < 0).all()) for line in steps]
-    if ordered.count(True) != 1 or not np.isfinite(pair).all():
-        return None
-    across = ordered.index(True)
-    kind = "columns" if shape[1] == 2 else "lines"
-    taken = f"of its two {kind} the one in order, {across}, is taken for positions, and the other for a spectrum"
-    warn(path, f"{taken}; choose otherwise {where('spectral')}")
-    return RawArray(pair[None, 1 - across].astype(data.dtype), axis=positions(path, pair[across], ""))
 
 
 def plainly_last(data: Any) -> bool:

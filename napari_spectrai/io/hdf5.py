@@ -17,7 +17,17 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import hdf5_tables
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, is_axis, kind_of, numbers_in, of_values, plainly_last, say_unfitting
+from napari_spectrai.io.container import (
+    choose,
+    find_axis,
+    is_axis,
+    kind_of,
+    numbers_in,
+    of_values,
+    plainly_last,
+    say_unfitting,
+    spells_axis,
+)
 from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
@@ -263,7 +273,7 @@ def _texts(main: h5py.Dataset) -> dict[str, Any]:
     """Return the data sets next to a cube that spell the positions of its bands."""
     found = {}
     for key in main.parent:
-        item = found_at(main.file, f"{main.parent.name}/{key}") if is_axis(key) else None
+        item = found_at(main.file, f"{main.parent.name}/{key}") if spells_axis(key) else None
         if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "SO" or not is_own(item) or item.size > MOST_TEXTS:
             continue
         if item.size in main.shape and (values := numbers_in(item[()])) is not None:

@@ -15,12 +15,13 @@ from scipy.io import loadmat, savemat, whosmat
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_two_columns, plainly_last, say_unfitting
+from napari_spectrai.io.container import choose, find_axis, numbers_in, plainly_last, say_unfitting, spells_axis
 from napari_spectrai.io.found import MOST_BANDS, RawArray, affordable
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.matlab_elements import gathered, is_element, units_in
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import is_own
+from napari_spectrai.io.ordered_lines import of_ordered_line
 from napari_spectrai.io.unfolded import folded, sides_of
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
@@ -163,7 +164,7 @@ def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> t
                 visit(f"{name}/{key}", item, depth + 1)
         elif isinstance(value, str):
             words[name] = value[:_LONGEST_WORD]
-        elif is_axis(name) and isinstance(value, (list, np.ndarray)) and (listed := numbers_in(value)) is not None:
+        elif spells_axis(name) and isinstance(value, (list, np.ndarray)) and (listed := numbers_in(value)) is not None:
             found[name] = listed
         elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype.kind == "O"):
             items = _items(value)
@@ -190,7 +191,7 @@ def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str],
     axis, place = find_axis(lists, tuple(data.shape), units, path=path, main=main, data=data if sides is None else None)
     if sides is not None:
         return folded(path, data, sides, axis, by_columns=True)
-    if axis is None and (pair := of_two_columns(path, data)) is not None:
+    if axis is None and (pair := of_ordered_line(path, data)) is not None:
         return pair
     size = np.ravel(others.get("pixel_size", ()))
     if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, as MATLAB stores one spectrum
