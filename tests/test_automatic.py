@@ -20,6 +20,7 @@ from napari_spectrai.labels import Labels
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic.choice import Answers, HeldOut, choose, crossed, mixture_weights
 from napari_spectrai.learn.automatic.race import Race
+from napari_spectrai.learn.automatic.supervised import CrossValidation
 from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
 from napari_spectrai.learn.mixture.spectral_views import shapes, superpixel_means
 from napari_spectrai.learn.scoring import intervals
@@ -519,3 +520,21 @@ def test_a_pause_is_recorded_and_takes_nothing_from_the_time_limit(tmp_path, mon
     assert [event.paused for event in folder.events() if isinstance(event, Paused)] == [True, False]
     assert race.clock.now() == race.began
     assert race._stopping() == (ending == "stop")
+
+
+@pytest.mark.parametrize("side", [8, 30, 60])
+def test_methods_that_see_most_of_an_image_are_not_validated_on_it(side, tmp_path):
+    """All its pixels are labelled, so that the model is for other images, whose layout may be another one."""
+    cube = Cube(np.random.default_rng(0).random((side, side, 6), np.float32))
+    stripes = np.arange(side)[None].repeat(side, 0) * 3 // side + 1
+    found = {}
+    for labels in (stripes, np.where(np.arange(side)[:, None] % 2, 0, stripes)):
+        experiment = Experiment.default("segmentation", cube, labels)
+        race = CrossValidation(experiment, [cube], [Labels(labels)], RunFolder.create(experiment, tmp_path / str(len(found))))
+        around = [one for one in race.candidates() if one.uses_neighbours]
+        found[bool(labels.all())] = {one.name for one in around}
+        if labels.all():
+            assert all(4 * one.network.context <= side for one in around)
+            assert any("see its layout, and are left out" in note for note in race.notes) == (side < 60)
+    assert found[True] <= found[False]
+    assert (found[True] == found[False]) == (side == 60)

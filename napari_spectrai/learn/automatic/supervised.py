@@ -34,6 +34,9 @@ from napari_spectrai.runs import Compared, Event, RunFolder, Started
 LEAST_REACHED = 0.5
 """Minimum fraction of the pixels to predict within reach of the folds for methods with spatial context to be validated."""
 
+LEAST_RADIUS = 3
+"""Distance in pixels from which a superpixel may influence a pixel."""
+
 
 def is_cross_validated(experiment: Experiment) -> bool:
     """Whether an experiment is trained by cross-validation: its network is ``automatic``, or its split has folds."""
@@ -137,7 +140,7 @@ class CrossValidation(Race):
             return [Candidate("network", self.experiment.model_copy(update={"split": split}))]
         candidates = candidates_for(self.experiment, self.size, members_of(self.experiment.training.start))
         self._simplicity = {candidate.name: place for place, candidate in enumerate(candidates)}
-        candidates = in_turn(candidates, self.size)
+        candidates = self._narrow(in_turn(candidates, self.size))
         if network.candidates or self.folds.reached >= LEAST_REACHED:
             return candidates
         self.notes.append(
@@ -146,6 +149,20 @@ class CrossValidation(Race):
             "include them."
         )
         return [c for c in candidates if not looks_around(c.network) and c.sees != "superpixels"]
+
+    def _narrow(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Return the candidates without those that see most of an image whose pixels are all labelled, which is for other images."""
+        network, sides = self.experiment.network, self.size.sides
+        if sides is None or len(self.folds.ahead) or len(self.base) > 1 or (isinstance(network, Automatic) and network.candidates):
+            return candidates
+        kept = [one for one in candidates if not one.uses_neighbours or 4 * max(LEAST_RADIUS, one.network.context) <= min(sides)]
+        if len(kept) < len(candidates):
+            self.notes.append(
+                "All pixels are labelled, so that the model is for other images. Methods that average neighbours over more than a quarter of "
+                f"this one ({sides[0]} × {sides[1]} pixels) to each side see its layout, and are left out; train on a larger image, or on "
+                "several, to include them."
+            )
+        return kept
 
     def over(self, candidates: Sequence[Candidate]) -> Iterator[Any]:
         """Yield (candidate, finished folds), and outcomes."""
