@@ -522,6 +522,7 @@ def test_a_pause_is_recorded_and_takes_nothing_from_the_time_limit(tmp_path, mon
     assert race._stopping() == (ending == "stop")
 
 
+@pytest.mark.all_candidates
 @pytest.mark.parametrize("side", [8, 30, 60])
 def test_methods_that_see_most_of_an_image_are_not_validated_on_it(side, tmp_path):
     """All its pixels are labelled, so that the model is for other images, whose layout may be another one."""
@@ -535,6 +536,6 @@ def test_methods_that_see_most_of_an_image_are_not_validated_on_it(side, tmp_pat
         found[bool(labels.all())] = {one.name for one in around}
         if labels.all():
             assert all(4 * one.network.context <= side for one in around)
-            assert any("see its layout, and are left out" in note for note in race.notes) == (side < 60)
+            assert any("learn its layout, and are left out" in note for note in race.notes) == (side < 60)
     assert found[True] <= found[False]
     assert (found[True] == found[False]) == (side == 60)

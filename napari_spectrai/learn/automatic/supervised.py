@@ -158,9 +158,9 @@ class CrossValidation(Race):
         kept = [one for one in candidates if not one.uses_neighbours or 4 * max(LEAST_RADIUS, one.network.context) <= min(sides)]
         if len(kept) < len(candidates):
             self.notes.append(
-                "All pixels are labelled, so that the model is for other images. Methods that average neighbours over more than a quarter of "
-                f"this one ({sides[0]} × {sides[1]} pixels) to each side see its layout, and are left out; train on a larger image, or on "
-                "several, to include them."
+                "All pixels are labelled, so that the model is for other images. Methods that average neighbours over more than a quarter "
+                f"of this one ({sides[0]} × {sides[1]} pixels) to each side learn its layout, and are left out; train on a larger image, "
+                "or on several, to include them."
             )
         return kept
 
