@@ -87,8 +87,8 @@ _QUANTITY_WORDS = (
     ),
     (
         re.compile(
-            r"wave?\s?len|\bwvls?\b|\bwls?\b|\blist cw\b|\blam(?:bda)?s?\b|λ|wellenl|longueurs? d?.?onde|longitud de onda|lunghezza d.onda"
-            r"|comprimento de onda|golflengte|våglängd|bølgel|długość fali|vlnov|длин\w+ волн|波[长長]"
+            r"wave?\s?l(?:en|\b)|\bwvls?\b|\bwls?\b|\blist cw\b|\blam(?:bda)?s?\b|λ|wellenl|longueurs? d?.?onde|longitud de onda"
+            r"|lunghezza d.onda|comprimento de onda|golflengte|våglängd|bølgel|długość fali|vlnov|длин\w+ волн|波[长長]"
         ),
         "wavelength",
     ),

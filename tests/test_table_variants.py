@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import read
-from napari_spectrai.io import UnreadableError
+from napari_spectrai.io import SpectralWarning, UnreadableError
 
 WAVE = np.linspace(400, 1800, 40).round(3)
 SPECTRA = np.random.default_rng(0).integers(0, 1000, (6, 40)) / 10
@@ -214,3 +214,28 @@ def test_lines_of_coordinates_stand_above_spectra_in_columns(title, tmp_path):
     line = spectrum("\n".join([*head, columns(WAVE, *SPECTRA)]), tmp_path)
     assert line.metadata["coordinates"]["time"] == {"values": [0, 1, 2, 3, 4, 5], "unit": "s"}
     np.testing.assert_allclose(line.data, SPECTRA)
+
+
+def test_lines_of_means_and_deviations_are_mentioned(tmp_path):
+    """They are read, since labels in the same file count them; so are lines all of which are called so."""
+    rows = [("a", SPECTRA[0]), ("b", SPECTRA[1]), ("c", SPECTRA[2]), ("Mean", SPECTRA[:3].mean(0)), ("SD", SPECTRA[:3].std(0))]
+    lines = [",".join(["id", *map(str, WAVE)]), *(",".join([name, *map(str, row)]) for name, row in rows)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.warns(SpectralWarning, match="its lines Mean, SD are read as spectra like the others; remove them"):
+        assert read(tmp_path / "a.csv").shape == (5, 40)
+
+
+@pytest.mark.parametrize(("first", "unit"), [("nm", "nm"), ("cm-1", "1/cm"), ("[µm]", "um"), ("Wavel.", "nm")])
+def test_a_unit_alone_or_an_abbreviation_is_the_first_title(first, unit, tmp_path):
+    scale = 1e-3 if unit == "um" else 1
+    names = [f"{name},{','.join(map(str, row))}" for name, row in zip("ab", SPECTRA, strict=False)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join([first, *(f"{wave * scale:.6g}" for wave in WAVE)]), *names]))
+    cube = read(tmp_path / "a.csv")
+    np.testing.assert_allclose(cube.data, SPECTRA[:2])
+    assert cube.axis.unit == unit
+
+
+def test_a_baseline_whose_name_stands_over_its_positions_is_left_out(tmp_path):
+    head = "Baseline 100%T,,Sample1,,\nWavelength (nm),%T,Wavelength (nm),%T,\n"
+    rows = "\n".join(f"{wave},100.0,{wave},{value}," for wave, value in zip(WAVE, SPECTRA[0], strict=True))
+    np.testing.assert_allclose(spectrum(head + rows, tmp_path).data, SPECTRA[:1])

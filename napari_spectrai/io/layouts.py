@@ -39,6 +39,7 @@ _OF_A_SIDE = re.compile(r"[xy]|^\s*(?:[ijmn]|samples?|lines?|col(?:umn)?|east|no
 _MOST_SIDES = 16
 _NONE = Unit("")
 _SHARE_OF_BANDS = 0.7
+_UNIT_ALONE = re.compile(r"[\[(]?(?:nm|[uµμ]m|cm\^?[-−⁻][1¹]|1/cm|ev)[\])]?", re.IGNORECASE)
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 
 
@@ -124,7 +125,8 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         return None
     named = list(named)
     places = pair_of_sides(titles)
-    titles = ["" if column in places else title for column, title in enumerate(titles)]
+    alone = next((title for title in titles[:1] if _UNIT_ALONE.fullmatch(title.strip())), "")  # and not the number in cm-1
+    titles = ["" if column in places or (alone and column == 0) else title for column, title in enumerate(titles)]
     head, words = positions_in(titles, table.leads)
     bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
     if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
@@ -150,8 +152,8 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         notes.append("its first line and its first column are both in order; the first line is taken for the positions of the bands")
     said = prefix if quantity_of(prefix) or unit_of(prefix) is not None else ""
     unit = next((word for word in words if word), "") or said or table.across or (titles[position] if position is not None else "")
-    if not unit and others and quantity_of(titles[others[0]]):
-        unit = titles[others[0]]
+    if not unit and others and (alone or quantity_of(titles[others[0]])):
+        unit = alone or titles[others[0]]
     return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
 
 
@@ -210,7 +212,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     roles = ["intensity" if role in ("", "intensity") else role for role in named]
     notes: list[str] = []
     if len(places) > 1 and places == list(range(places[0], len(named), places[1] - places[0])) and places[1] - places[0] > 1:
-        return _pairs(table, places, roles)
+        return _pairs(table, places, roles, notes)
     emitted = [column for column in valued if not is_excitation(titles[column])] or valued
     chosen = next((column for column in emitted if _SHIFT.search(titles[column].casefold())), emitted[0])
     for column in places:
@@ -270,7 +272,7 @@ def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titl
             notes.append(f"{some_of([titles[column] or str(column) for column in still])} has one value for each spectrum and is not read")
 
 
-def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
+def _pairs(table: Table, places: Sequence[int], roles: list[str], notes: list[str]) -> Layout:
     """Return the layout of columns of positions that alternate with those of intensities, which must all be the same."""
     numbers = table.numbers
     if any(not np.array_equal(numbers[:, column], numbers[:, places[0]], equal_nan=True) for column in places[1:]):
@@ -281,7 +283,10 @@ def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
         )
     for column in places[1:]:
         roles[column] = "ignored"
-    return Layout("columns", tuple(roles))
+    above = table.units or table.names  # the name of a spectrum may stand over its positions alone
+    titles = [title or above[max(0, column - 1)] for column, title in enumerate(above)]
+    _leave_out(titles, roles, notes)
+    return Layout("columns", tuple(roles), notes=tuple(notes))
 
 
 def _leave_out(titles: Sequence[str], roles: list[str], notes: list[str]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _AUXILIARY = re.compile(
-    r"\b(dark|ref(?:erence)?|background|white|blank)\b(?!.*subtract)|^baseline\s*(?:$|[\[(])|\bfwhm\b|\bband ?width|\bstd(?![\s.-]*\d)"
+    r"\b(dark|ref(?:erence)?|background|white|blank)\b(?!.*subtract)|^baseline\s*(?:$|[\[(\d])|\bfwhm\b|\bband ?width|\bstd(?![\s.-]*\d)"
     r"|\bstandard dev|\bs\.?[de]\.?(?=\s*(?:$|[(\[]|[a-z]))"
     r"|^temp(?:erature)?s?\s*(?:$|[(\[/°])|^t\s*[(\[/,]\s*(?:°|℃|k\b|deg)|^(?:relative )?humidity\b"
     r"|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/])"
@@ -24,6 +24,18 @@ _NORMALISED = re.compile(r"\bnorm(?:ali[sz]ed|\.)?\b", re.IGNORECASE)
 
 def _words(title: str) -> str:
     return title.replace("_", " ")
+
+
+_OF_STATISTICS = re.compile(
+    r"mean|average|avg\.?|median|min(?:imum)?|max(?:imum)?|s\.?[de]\.?m?\.?|st\.?d(?:ev)?\.?|standard (?:deviation|error)|variance|rsd",
+    re.IGNORECASE,
+)
+
+
+def of_statistics(names: Sequence[str]) -> list[str]:
+    """Return those names of lines that are called as means, deviations and the like of the others; none where most are."""
+    found = [name for name in names if _OF_STATISTICS.fullmatch(name.strip())]
+    return found if len(found) < len(names) / 2 else []
 
 
 def is_auxiliary(title: str) -> bool:

@@ -24,6 +24,7 @@ from napari_spectrai.io.own_text import OURS, own, own_numbers, write
 from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
 from napari_spectrai.io.table_places import coordinates_above, named_places
+from napari_spectrai.io.table_results import of_statistics
 from napari_spectrai.io.table_syntax import Syntax
 from napari_spectrai.io.tables import Table, table_of
 from napari_spectrai.io.texts import lines_of, text_of
@@ -189,14 +190,16 @@ def _holds_titles(line: str, table: Table) -> bool:
 
 
 def _in_rows(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
-    del notes
     bands = layout.columns("intensity")
     numbers = table.numbers[layout.skip :]
+    names = _labels(table, layout)
+    if computed := of_statistics(names.get("labels", ())):  # not left out, since labels in the same file count them
+        notes.append(f"its lines {some_of(computed)} are read as spectra like the others; remove them if they were computed from those")
     axis = None
     if layout.head is not None:
         axis = _axis(path, layout.head, [layout.head_unit], facts)
     coordinates, units = _coordinates(table, layout, numbers)
-    return laid_out(path, numbers[:, bands], axis, coordinates, units, metadata={**facts.metadata, **_labels(table, layout)})
+    return laid_out(path, numbers[:, bands], axis, coordinates, units, metadata={**facts.metadata, **names})
 
 
 def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
