@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import read
-from napari_spectrai.io import SeveralArraysError, UnreadableError, inspect
+from napari_spectrai.io import SeveralArraysError, SpectralWarning, UnreadableError, inspect
 
 POSITIONS = np.round(np.linspace(400, 720, 33) + np.linspace(0, 1, 33) ** 2 * 7, 2)
 SPECTRA = np.random.default_rng(0).normal(100, 20, (12, 33)).astype(np.float32)
@@ -79,3 +79,15 @@ def test_two_spectra_in_a_line_are_refused(tmp_path):
     path = stored(tmp_path / "x.h5", table=columns(a=SPECTRA, b=SPECTRA))
     with pytest.raises(UnreadableError, match=r"several spectra per line \(a, b\)"):
         read(path)
+
+
+def test_names_of_columns_that_pandas_has_pickled_are_mentioned(tmp_path):
+    values = np.zeros(4, [("index", "i8"), ("values_block_0", "f8", (7,))])
+    values["values_block_0"] = np.random.default_rng(0).random((4, 7))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["df/table"] = values
+        file["df/table"].attrs["values_block_0_kind"] = b"(lp0\nV400\n."
+        file["df/_i_table/index/sortedLR"] = np.arange(99)
+    with pytest.warns(SpectralWarning, match="pandas has pickled the names of its columns, which are not read"):
+        cube = read(tmp_path / "a.h5")
+    np.testing.assert_array_equal(cube.data, values["values_block_0"])

@@ -219,7 +219,7 @@ _SHORTEST, _LONGEST = 300, 3000
 
 def one_line(error: BaseException) -> str:
     """Return the message of a library's error in one line of reasonable length."""
-    words = " ".join(str(error).split()) or type(error).__name__
+    words = " ".join(str(error).split()) or f"the library that reads it does not know what is in it ({type(error).__name__})"
     if "allow_pickle" in words:  # NumPy advises here to run code of the file
         words = "it holds Python objects, which are not loaded" if words.startswith("Object arrays") else "it is no file of NumPy"
     if re.search(r"requires the .\w+. package", words):

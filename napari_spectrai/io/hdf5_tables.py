@@ -13,12 +13,12 @@ import numpy as np
 from napari_spectrai.io.columns import COORDINATES, counts_up, in_order, role_of
 from napari_spectrai.io.container import find_axis
 from napari_spectrai.io.facts import Facts, length_unit
-from napari_spectrai.io.found import RawArray, SeveralArraysError, affordable, positions
+from napari_spectrai.io.found import RawArray, SeveralArraysError, affordable, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.nexus import is_own, text
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.text import of_table
-from napari_spectrai.remedies import where
+from napari_spectrai.remedies import give, where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _NUMBERS, _WORDS = "fiub", "SO"
@@ -79,6 +79,8 @@ def read(path: Path, item: h5py.Dataset, others: Mapping[str, Any], units: Mappi
         unit = along if unit_of(along) is not None else ""
         return RawArray(spectra, spectral=0, axis=positions(path, numbers[along], unit, quantity=along), dataset=name)
     axis, _ = find_axis(others, (1, spectra.shape[1]), units, path=path, main=name)
+    if axis is None and f"{wide[0]}_kind" in item.attrs:
+        warn(path, f"pandas has pickled the names of its columns, which are not read; its bands are numbered; {give('axis')}")
     coordinates = {side: values for key, values in numbers.items() if (side := role_of(key)) in COORDINATES}
     lengths = {role_of(key): length_unit(key) for key in numbers if role_of(key) in coordinates}
     labels = next((values for key, values in words.items() if role_of(key) in ("label", "")), None)
