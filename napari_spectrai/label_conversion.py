@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.labelled_arrays import is_data_array, plane_of
 from napari_spectrai.labels import MISSING_NAMES, UNKNOWN, Labels
 from napari_spectrai.layer_axes import Layer, SpectralWarning
 from napari_spectrai.placement import KEY as PLACEMENT
@@ -46,6 +47,8 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     """
     if isinstance(x, Labels):
         return x if names is None else replace(x, names=names)
+    if is_data_array(x):
+        return _of_data_array(x, names)
     if hasattr(getattr(x, "dtype", None), "categories"):
         return _categorical(x)
     if not isinstance(x, np.ndarray) and isinstance(x, Layer):  # NumPy's dates and texts have no buffer, which the test would ask for
@@ -62,6 +65,14 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     if array.dtype.kind in "UOST":
         return say_unknown(named_or_missing(array))
     return say_unknown(Labels(array, names or {}))
+
+
+def _of_data_array(x: Any, names: Mapping[int, str] | None) -> Labels:
+    """Return the labels of a DataArray, y before x, and where its coordinates place them."""
+    plane, array = plane_of(x, x.dims), np.asarray(x.data)
+    labels = as_labels(array.swapaxes(-2, -1) if plane.turned else array, names)
+    metadata = {} if plane.placement is None else {PLACEMENT: plane.placement.to_json()}
+    return replace(labels, name=str(x.name or ""), metadata=metadata)
 
 
 def say_unknown(labels: Labels) -> Labels:
@@ -98,6 +109,9 @@ def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:
             Labels(np.full(shape, value, np.int64), each.names, name=str(truth))
             for shape, value, truth in zip(shapes, each.data, truths, strict=True)
         ]
+    nested = all(isinstance(truth, list | tuple) for truth in truths) and len({len(truth) for truth in truths}) == 1
+    if nested and len(shapes) == 1 < len(truths) == shapes[0][0]:  # the rows of one label image
+        return [as_labels(np.array(truths))]
     return [as_labels(truths)] if single else [as_labels(truth) for truth in truths]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -14,9 +15,13 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.layer_axes import SPECTRAL_NAMES
 from napari_spectrai.notices import say_note
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import Placement
 from napari_spectrai.spectral_axis import SpectralAxis
 from napari_spectrai.units import Unit, quantity_of, unit_of, usual_unit
 
+_ACROSS, _DOWN = ("x", "lon", "longitude", "column", "columns", "easting"), ("y", "lat", "latitude", "row", "rows", "northing")
+"""Names of the dimensions of an image."""
 _WITH_UNIT = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\D.{0,15})")
 """A position and its unit, as the title of a column."""
 
@@ -34,15 +39,53 @@ def from_data_array(x: Any, axis: Any, position: int | None) -> Cube:
     if axis is None:
         axis = _coordinate(x, x.dims[place])
     others = [dim for dim in x.dims if str(dim) != name]
-    steps = [_even_step(x.coords[dim].values) if dim in x.coords and x.coords[dim].ndim == 1 else None for dim in others[-2:]]
-    sized = len(others) > 1 and all(steps)
-    unit = str(x.coords[others[-1]].attrs.get("units", "pixel")) if sized else "pixel"
-    origin = {"origin": tuple(float(x.coords[dim].values[0]) for dim in others[-2:])} if sized else {}
+    data, plane = spectral_last(x.data, place), plane_of(x, others)
+    size, unit = (None, "pixel") if plane.placement is None else (plane.placement.pixel_size[-2:], plane.placement.units[-1])
     return Cube(
-        spectral_last(x.data, place), axis, pixel_size=(steps[0], steps[1]) if sized else None,  # type: ignore[arg-type]
-        pixel_unit={"µm": "um", "μm": "um", "micrometer": "um", "micron": "um"}.get(unit, unit), name=str(x.name or ""),
-        metadata=MappingProxyType({str(key): value for key, value in x.attrs.items()} | origin),
+        data.swapaxes(-3, -2) if plane.turned else data, axis, pixel_size=None if size is None else (size[0], size[1]), pixel_unit=unit,
+        name=str(x.name or ""), metadata=MappingProxyType({str(key): value for key, value in x.attrs.items()} | plane.metadata),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The last two spatial dimensions of a DataArray.
+
+    Attributes
+    ----------
+    turned : bool
+        Whether x comes before y, so that they have to be exchanged.
+    placement : Placement or None
+        Where pixels lie, y before x, if the coordinates are evenly spaced.
+    """
+
+    turned: bool = False
+    placement: Placement | None = None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Metadata of a cube or labels: the place of the first pixel, or the whole placement where a coordinate descends."""
+        if self.placement is None:
+            return {}
+        if not self.placement.is_straight:
+            return {PLACEMENT: self.placement.to_json()}
+        return {"origin": tuple(float(start) for start in self.placement.matrix[-3:-1, -1])}
+
+
+def plane_of(x: Any, dims: Sequence[Any]) -> Plane:
+    """Return what the names and coordinates of the spatial dimensions of a DataArray say about the last two."""
+    if len(dims) < 2:
+        return Plane()
+    turned = str(dims[-2]).lower() in _ACROSS and str(dims[-1]).lower() in _DOWN
+    plane = [*dims[-2:]][:: -1 if turned else 1]
+    steps = [_even_step(x.coords[dim].values) if dim in x.coords and x.coords[dim].ndim == 1 else None for dim in plane]
+    if any(step is None for step in steps):
+        return Plane(turned)
+    matrix = np.eye(len(dims) + 1)
+    for place, (dim, step) in enumerate(zip(plane, steps, strict=True), len(dims) - 2):
+        matrix[place, place], matrix[place, -1] = step, float(x.coords[dim].values[0])
+    units = ["pixel"] * (len(dims) - 2) + [str(x.coords[dim].attrs.get("units", "pixel")) for dim in plane]
+    return Plane(turned, Placement(matrix, tuple(x.sizes[dim] for dim in (*dims[:-2], *plane)), tuple(units)))
 
 
 def only_variable(x: Any) -> Any:
@@ -116,12 +159,12 @@ def _spectral_place(x: Any, dims: Sequence[str]) -> int:
 
 
 def _even_step(values: npt.NDArray[Any]) -> float | None:
-    """Return the distance between ascending, evenly spaced coordinates, else None."""
+    """Return the distance between evenly spaced coordinates, negative where they descend, else None."""
     if len(values) < 2 or np.asarray(values).dtype.kind not in "fiu":
         return None
     steps = np.diff(np.asarray(values, np.float64))
     mean = float(steps.mean())
-    return mean if mean > 0 and np.allclose(steps, mean, rtol=1e-3) else None
+    return mean if mean and np.allclose(steps, mean, rtol=1e-3) else None
 
 
 def from_signal(x: Any, axis: Any) -> Cube:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import xarray
 
-from napari_spectrai import Cube, as_cube
+from napari_spectrai import Cube, Experiment, as_cube
 from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.plan.truths import gather
 
 VALUES = np.random.default_rng(0).random((4, 5, 6)).astype(np.float32)
 BANDS = np.linspace(400, 700, 6)
@@ -90,3 +93,23 @@ def test_tensors_are_arrays(kind):
     for cube in (as_cube(tensor), Cube(tensor), as_cube(tensor.permute(2, 0, 1), position=0)):
         np.testing.assert_array_equal(cube.numpy(), tensor.float().numpy())
     assert as_cube(tensor.float().requires_grad_()).shape == (4, 5, 6)
+
+
+@pytest.mark.filterwarnings("ignore::napari_spectrai.layer_axes.SpectralWarning")
+def test_labels_of_xarray_are_paired_by_the_names_and_coordinates_of_dimensions():
+    rng, turns = np.random.default_rng(0), list(itertools.product((1, -1), (1, -1), (False, True)))
+    values, classes = rng.random((6, 6, 4)).astype(np.float32), rng.integers(1, 4, (6, 6))
+    whole = xarray.DataArray(
+        values, dims=("y", "x", "wavelength"), coords={"y": 2.0 * np.arange(6), "x": 3.0 * np.arange(6), "wavelength": [400, 500, 600, 700]}
+    )
+    labels = xarray.DataArray(classes, dims=("y", "x"), coords={"y": whole.y, "x": whole.x}, name="classes")
+    experiment = Experiment.default("segmentation", values, classes)
+    for (down, across, turned), (other, beside, exchanged) in zip(turns, turns[3:] + turns[:3], strict=True):
+        cube, truth = whole[::down, ::across], labels[::other, ::beside]
+        cube, truth = cube.transpose("wavelength", "x", "y") if turned else cube, truth.T if exchanged else truth
+        (given,), (paired,) = gather(experiment, cube, truth)
+        assert given.pixel_size == (2, 3)
+        np.testing.assert_array_equal(given.data, values[::down, ::across])
+        np.testing.assert_array_equal(paired.data, classes[::down, ::across])
+    (_,), (paired,) = gather(experiment, whole, labels.assign_coords(y=labels.y + 4))
+    np.testing.assert_array_equal(paired.data, np.pad(classes, ((2, 0), (0, 0)))[:6])

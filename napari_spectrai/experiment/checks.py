@@ -33,7 +33,8 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
         return [Problem("input", "there is nothing to train on; pass a cube, or list files in data.input")]
     if task.needs_truth and len(cubes) != len(truths):
         counts = [f"{len(items)} {what}{'' if len(items) == 1 else 's'}" for items, what in ((cubes, "input"), (truths, "truth"))]
-        return [Problem("truth", f"{' but '.join(counts)}; {task.title.lower()} needs one truth for each input")]
+        alone = f", or set task.learns_from={task.scheme_without_truth}" if task.scheme_without_truth and not truths else ""
+        return [Problem("truth", f"{' but '.join(counts)}; {task.title.lower()} needs one truth for each input{alone}")]
     if not task.needs_truth and truths:
         return [
             Problem("truth", f"{task.title.lower()} from {_learns(experiment)} takes no truth; remove it, or set task.learns_from=pairs")
@@ -221,7 +222,7 @@ def _same(one: Cube, other: Cube) -> bool:
 
 
 def _name(cube: Cube | Labels) -> str:
-    return repr(cube.name or "cube")
+    return repr(cube.name or ("labels" if isinstance(cube, Labels) else "cube"))
 
 
 def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Problem]:
@@ -272,10 +273,11 @@ def _labels(experiment: Experiment, cube: Cube, truth: Labels) -> list[Problem]:
         ]
     if truth.shape == spatial:
         return []
+    name = f"{truth.name!r} " if truth.name else ""
     return [
         Problem(
             "truth",
-            f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
+            f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {name}{_sizes(truth.shape)}; "
             f"they must have the same size{resized(truth.shape, spatial)}",
         )
     ]
