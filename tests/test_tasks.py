@@ -166,7 +166,7 @@ def test_labels_that_teach_nothing_are_refused_with_the_remedy(scene):
 
     assert "only class 1 (0 means unlabelled)" in said(Labels(np.ones((32, 28), int)))
     assert "no class" in said(Labels(np.zeros((32, 28), int)))
-    assert "32 × 28 pixels and its labels 5 × 5" in said(Labels(np.ones((5, 5), int)))
+    assert "32 × 28 pixels and its labels 'cube' 5 × 5" in said(Labels(np.ones((5, 5), int)))
     rare = labels.data.copy()
     rare[rare == 5] = 0
     rare[31, 27] = 5

@@ -222,7 +222,7 @@ def _same(one: Cube, other: Cube) -> bool:
 
 
 def _name(cube: Cube | Labels) -> str:
-    return repr(cube.name or ("labels" if isinstance(cube, Labels) else "cube"))
+    return repr(cube.name or "cube")
 
 
 def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Problem]:
@@ -273,11 +273,10 @@ def _labels(experiment: Experiment, cube: Cube, truth: Labels) -> list[Problem]:
         ]
     if truth.shape == spatial:
         return []
-    name = f"{truth.name!r} " if truth.name else ""
     return [
         Problem(
             "truth",
-            f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {name}{_sizes(truth.shape)}; "
+            f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
             f"they must have the same size{resized(truth.shape, spatial)}",
         )
     ]
