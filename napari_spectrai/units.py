@@ -78,6 +78,7 @@ _FAR = (
     (re.compile(r"(?:mhz|megahertz)"), Unit("1/cm", 1e-3 / _GHZ_PER_WAVENUMBER)),
 )
 """Units of wavelengths and frequencies far from the visible: as the only words of a field for them, since titles name places so."""
+_ALONE = re.compile(r"[\[(]?(?:nm|[uµμ]m|cm\s?\^?[-−⁻][1¹]|1/cm|ev)[\])]?", re.IGNORECASE)
 _QUANTITY_WORDS = (
     (
         re.compile(
@@ -123,6 +124,11 @@ def _unit_of(text: str) -> Unit | None:
     if quantity_of(text) == "wavelength" and re.search(r"[(\[/]\s*a\s*(?:[)\]]|$)", text):
         return Unit("nm", 0.1)
     return Unit({"wavenumber": "1/cm", "mass": "m/z"}[quantity]) if (quantity := quantity_of(text)) in ("wavenumber", "mass") else None
+
+
+def is_unit(words: str) -> bool:
+    """Whether words are a usual unit of positions and nothing else, such as ``nm`` or ``[cm-1]``."""
+    return _ALONE.fullmatch(words.strip()) is not None
 
 
 def known_unit(words: str) -> Unit | None:

@@ -233,6 +233,12 @@ def test_a_unit_alone_or_an_abbreviation_is_the_first_title(first, unit, tmp_pat
     cube = read(tmp_path / "a.csv")
     np.testing.assert_allclose(cube.data, SPECTRA[:2])
     assert cube.axis.unit == unit
+    for titles, place in ((f"Point;{first};A;B", 1), (f"A;B;1;{first}", 3), (f"{first};1", 0)):
+        values = [SPECTRA[0]] * titles.count(";")
+        values.insert(place, WAVE * scale)
+        found = spectrum(f"{titles}\n" + columns(*values, mark=";"), tmp_path)
+        assert found.axis.unit == unit
+        np.testing.assert_allclose(found.axis.values, WAVE * scale)
 
 
 def test_a_baseline_whose_name_stands_over_its_positions_is_left_out(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.columns import counts_up, in_order
-from napari_spectrai.units import quantity_of, unit_of
+from napari_spectrai.units import is_unit, quantity_of, unit_of
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIX = r"X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?"
@@ -51,7 +51,7 @@ def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str]
     if sum(_OF_MATLAB.fullmatch(title) is not None for title in titles) > max(2, _SHARE * len(titles)):
         titles = [re.sub(r"^x(\d+)_(\d+)$", r"\1.\2", title) for title in titles]
     for column, title in enumerate(titles):
-        match = band.fullmatch(title.strip()) if leads is None or column >= leads else None
+        match = band.fullmatch(title.strip()) if (leads is None or column >= leads) and not is_unit(title) else None  # cm-1
         rest = match["rest"] if match is not None else ""
         plain = match is not None and (not rest.strip() or (unit_of(rest) is not None and not _MORE_DIGITS.match(rest)))
         values.append(float(match["value"]) if match is not None and plain else None)

@@ -29,7 +29,7 @@ from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.untitled_layouts import by_values, some_of
 from napari_spectrai.remedies import where
-from napari_spectrai.units import Unit, quantity_of, unit_of
+from napari_spectrai.units import Unit, is_unit, quantity_of, unit_of
 
 _NUMBERED = r"(?:[_ ]?(?:index|idx|no\.?|number))?"
 _ROW = re.compile(rf"py|lat(?:itude)?|northing|(?:map|pixel|image)?[_ ]?(?:rows?|lines?){_NUMBERED}", re.IGNORECASE)
@@ -39,7 +39,6 @@ _OF_A_SIDE = re.compile(r"[xy]|^\s*(?:[ijmn]|samples?|lines?|col(?:umn)?|east|no
 _MOST_SIDES = 16
 _NONE = Unit("")
 _SHARE_OF_BANDS = 0.7
-_UNIT_ALONE = re.compile(r"[\[(]?(?:nm|[uµμ]m|cm\^?[-−⁻][1¹]|1/cm|ev)[\])]?", re.IGNORECASE)
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 
 
@@ -125,8 +124,7 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         return None
     named = list(named)
     places = pair_of_sides(titles)
-    alone = next((title for title in titles[:1] if _UNIT_ALONE.fullmatch(title.strip())), "")  # and not the number in cm-1
-    titles = ["" if column in places or (alone and column == 0) else title for column, title in enumerate(titles)]
+    titles = ["" if column in places else title for column, title in enumerate(titles)]
     head, words = positions_in(titles, table.leads)
     bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
     if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
@@ -152,8 +150,8 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         notes.append("its first line and its first column are both in order; the first line is taken for the positions of the bands")
     said = prefix if quantity_of(prefix) or unit_of(prefix) is not None else ""
     unit = next((word for word in words if word), "") or said or table.across or (titles[position] if position is not None else "")
-    if not unit and others and (alone or quantity_of(titles[others[0]])):
-        unit = alone or titles[others[0]]
+    if not unit and others and (quantity_of(titles[others[0]]) or is_unit(titles[others[0]])):
+        unit = titles[others[0]]
     return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_spectrai.io.facts import names_axis
 from napari_spectrai.io.table_syntax import MISSING, MOST_LEADS, NUMBER, FloatTable, Syntax, pointed
-from napari_spectrai.units import quantity_of, unit_of
+from napari_spectrai.units import is_unit, quantity_of, unit_of
 
 _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|step|resol", re.IGNORECASE)
 _MOST_SETTINGS = 8
@@ -65,7 +65,8 @@ def _is_setting(line: str, cells: Sequence[str]) -> bool:
     if "=" in line or re.match(r"[^:]*\w\s*:\s", line.strip(" #%/;'\"")):
         return True
     # the number under which a spectrum is known stands next to the title of its positions alone
-    return len(cells) == 2 and bool(NUMBER.fullmatch(cells[1])) and (not quantity_of(cells[0]) or bool(_OF_SETTINGS.search(cells[0])))
+    is_title = is_unit(cells[0]) or (quantity_of(cells[0]) and not _OF_SETTINGS.search(cells[0]))
+    return len(cells) == 2 and bool(NUMBER.fullmatch(cells[1])) and not is_title
 
 
 def _is_words(cell: str) -> bool:
