@@ -114,6 +114,8 @@ def test_a_published_document_trains_an_epoch_on_data_of_its_size(name, reposito
     experiment = experiment.override("network.width=8", "training.device=cpu")
     if name == "image_segmentation3D":
         experiment = experiment.override("preparation.0.high=15")
+    if name == "image_superresolution":
+        experiment = experiment.override("network.groups=2", "network.blocks=2")
     cubes, truths = gather(experiment, None, None)
     if name.startswith("image"):
         assert {cube.spatial_shape for cube in cubes} == set(SIZES.values())

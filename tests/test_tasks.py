@@ -68,7 +68,7 @@ def small(experiment, *more):
 
 SEGMENTING = {
     "unet-2d": ("network={kind: unet, dims: 2, width: 8, depth: 1, components: 6}", "data={patch: 8, samples: 16}", "augmentation=[flip]"),
-    "unet-1d": ("network=unet", "network.dims=1", "network.width=4", "network.depth=1"),
+    "unet-1d": ("network={kind: unet, dims: 1, width: 4, depth: 1}", "training.batch=32", "training.optimiser.lr=0.01"),
     "unet-3d": (
         "network=unet",
         "network.dims=3",
@@ -79,7 +79,7 @@ SEGMENTING = {
         "training.optimiser.lr=0.01",
     ),
     "local_means_mlp": ("network=local_means_mlp", "network.components=6", "network.largest=5", "network.width=16", "training.epochs=30"),
-    "spectral_cnn": ("network=spectral_cnn", "network.width=8", "network.stages=2"),
+    "spectral_cnn": ("network={kind: spectral_cnn, width: 8, stages: 2}", "training.batch=32", "training.optimiser.lr=0.01"),
 }
 
 
@@ -195,6 +195,8 @@ def test_classification_of_spectra_counts_zero_as_a_class(spectra_of_classes, tm
             "network.width=8",
             "network.stages=2",
             "training.epochs=8",
+            "training.batch=32",
+            "training.optimiser.lr=0.01",
         )
         _, model = run(experiment, cube, truth, tmp_path / str(expected))
         prediction = predict(model, cube)
