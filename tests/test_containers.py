@@ -627,3 +627,29 @@ def test_positions_are_spelled_in_the_names_of_columns(tmp_path):
         file["X"], file["band_names"] = spectra, bands.astype("S8")
     for name in ("a.npz", "b.npz", "a.mat", "a.h5"):
         np.testing.assert_allclose(read(tmp_path / name, axis="nm").axis.values, bands)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat", ".h5", ".zarr"])
+def test_of_several_arrays_the_one_with_positions_is_read(suffix, tmp_path):
+    bands, spectra, mask = np.linspace(400, 700, 7), np.random.default_rng(0).random((12, 7)), np.ones((3, 4))
+    path = _with_axis(tmp_path / f"a{suffix}", spectra, bands)
+    if suffix == ".npz":
+        np.savez(path, cube=spectra, wavelength=bands, mask=mask)
+    elif suffix == ".mat":
+        scipy.io.savemat(path, {"cells": spectra, "wavelength": bands, "mask": mask})
+    elif suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file["cells"], file["wavelength"], file["mask"] = spectra, bands, mask
+    else:
+        zarr.open_group(str(path)).create_array("mask", data=mask)
+    with pytest.warns(SpectralWarning, match="it holds several arrays .* is read. Choose another"):
+        cube = read(path)
+    np.testing.assert_array_equal(cube.data, spectra)
+    assert cube.axis == SpectralAxis(bands, "nm")
+
+
+def test_an_axis_of_others_without_a_unit_is_mentioned(tmp_path):
+    for name in ("axis", "spectral_axis"):
+        np.savez(tmp_path / "a.npz", data=np.ones((3, 4, 7)), **{name: np.linspace(400, 700, 7)})
+        with pytest.warns(SpectralWarning, match="gives band positions 400–700, but it does not say their unit"):
+            read(tmp_path / "a.npz")

@@ -18,7 +18,7 @@ from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _AXIS_NAMES = (
     "spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters", "shift", "shifts",
-    "block0_items", "nm", "cm1", "cm_1", "ev", "kev",
+    "block0_items", "nm", "cm1", "cm_1", "ev", "kev", "wave", "waves", "wlens", "wns",
 )  # fmt: skip
 """Names of lists of positions; ``block0_items`` is that of the columns of a table of pandas."""
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
@@ -147,11 +147,19 @@ def choose(
         most, named = len(arrays[main]), [main]
         deepest = [main, *(name for name in candidates if len(arrays[name]) == most and name != main)]
     if len(deepest) > 1 and len(named) != 1:
+        named = _with_positions(arrays, deepest)
+    if len(deepest) > 1 and len(named) != 1:
         raise SeveralArraysError(f"it holds several arrays ({contents}); choose one {where('dataset')}")
     others = [name for name in deepest if math.prod(arrays[name]) > 1 and not is_axis(name)]
     if len(others) > 1 and path is not None and len(named) == 1:
         warn(path, f"it holds several arrays ({contents}); {named[0]!r} is read. Choose another {where('dataset')}")
     return (named or deepest)[0]
+
+
+def _with_positions(arrays: Mapping[str, tuple[int, ...]], names: Sequence[str]) -> list[str]:
+    """Return those of several arrays that are as long in some dimension as a list that is called as positions are."""
+    lengths = {max(shape) for name, shape in arrays.items() if shape and is_axis(name) and 1 < max(shape) == math.prod(shape)}
+    return [name for name in names if lengths & set(arrays[name])]
 
 
 def listed_some(words: Sequence[str], most: int = 8) -> str:
@@ -259,6 +267,8 @@ def find_axis(
         warn(path, f"it holds several lists of positions ({names}); {name!r} is taken. If that is wrong {give('axis')}")
     short = name.rpartition("/")[2]
     unit = (units or {}).get(name) or (short if unit_of(short) is not None else "")
+    if short == "spectral_axis" and (units or {}).get(name) == "":  # ours, which says that there is none
+        return SpectralAxis(flat), _fitting_dimension(path, short, flat.size, shape, data)
     return of_values(path, flat, unit, short), _fitting_dimension(path, short, flat.size, shape, data)
 
 
@@ -314,6 +324,6 @@ def of_values(path: Path, values: Any, unit: str, name: str) -> SpectralAxis:
     usual = usual_unit(quantity, values) if not unit else None
     if usual is not None and usual.factor == 1 and usual.name in ("nm", "eV", "1/cm", "m/z"):
         return SpectralAxis(values, usual.name)
-    if not unit and name in ("spectral_axis", "axis"):  # ours, whose bands have numbers alone
+    if not unit and name in ("spectral_axis", "axis") and np.array_equal(values, np.arange(len(values))):  # ours, of bands with numbers
         return SpectralAxis(values)
     return positions(path, values, unit, quantity=name)

@@ -87,7 +87,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     numeric |= {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
     unit = np.ravel(contents.get("unit", ()))
     said |= {n: str(np.ravel(contents[n])[0]) for n in small if shapes[n][1] == "char" and np.size(contents.get(n, ()))}
-    units = units_in(said) | ({"spectral_axis": str(unit[0])} if unit.size else {})
+    units = units_in(said) | ({"spectral_axis": str(unit[0]) if unit.size else ""} if "unit" in contents else {})
     data = contents[name].astype(bool) if kind == "logical" else contents[name]
     found = _found(path, data, numeric, units, main=name)
     if found.axis is None:
