@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from napari_spectrai import launch
-from napari_spectrai.runs import Failed, Finished
+from napari_spectrai.runs import Failed, Finished, fork_server
 from napari_spectrai.runs.fork_server import can_fork
 from napari_spectrai.runs.standby import LONGEST, SWITCH, Standby, standby
 
@@ -115,6 +116,28 @@ class TestForked:
         monkeypatch.setenv("OMP_NUM_THREADS", "7")
         assert keeper.take(["info"], tmp_path / "log", tmp_path) is None
         assert keeper.process is None
+
+    def test_its_end_is_read_once_though_several_threads_ask(self, monkeypatch):
+        report, end = os.pipe()
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        job = fork_server.ForkedJob(ended.pid, ended.stdin, report, lambda: -1)
+        ended.wait()
+        readable, asked = fork_server._readable, []
+
+        def meanwhile(file, timeout):
+            found = readable(file, timeout)
+            if not asked:  # another thread asks when the first one knows that it can read
+                asked.append(threading.Thread(target=lambda: (job.poll(), job.kill())))
+                asked[0].start()
+                asked[0].join()
+            return found
+
+        monkeypatch.setattr(fork_server, "_readable", meanwhile)
+        os.write(end, b"3")
+        os.close(end)
+        assert job.wait(600) == 3
+        assert job.poll() == job.wait(0) == 3
+        job.kill()
 
     def test_a_process_that_has_not_loaded_yet_is_not_waited_for(self, tmp_path, monkeypatch):
         keeper = Standby(True)

@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ def can_fork() -> bool:
 
 
 class ForkedJob:
-    """A job's process that the server has made, with the interface of `subprocess.Popen`.
+    """A job's process that the server has made, with the interface of `subprocess.Popen`; several threads may use it at once.
 
     Parameters
     ----------
@@ -59,14 +60,25 @@ class ForkedJob:
         with suppress(ProcessLookupError):  # it has ended
             self._handle = os.pidfd_open(pid)
         self.returncode: int | None = None
+        self._reading, self._closing = threading.Lock(), threading.Lock()
 
     def poll(self) -> int | None:
-        """Return the exit code, or None while it works."""
-        return self._read(0)
+        """Return the exit code, or None while it works, or while another thread waits for its end."""
+        if self._reading.acquire(blocking=False):
+            try:
+                return self._read(0)
+            finally:
+                self._reading.release()
+        return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it has ended."""
-        code = self._read(timeout)
+        code = None
+        if self._reading.acquire(timeout=-1 if timeout is None else timeout):
+            try:
+                code = self._read(timeout)
+            finally:
+                self._reading.release()
         if code is None:
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
         return code
@@ -80,8 +92,9 @@ class ForkedJob:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
-        if self.poll() is None and self._handle is not None:
-            with suppress(ProcessLookupError):
+        self.poll()
+        with self._closing, suppress(ProcessLookupError):
+            if self._handle is not None:
                 signal.pidfd_send_signal(self._handle, number)  # never another process that has its number since
 
     def _read(self, timeout: float | None) -> int | None:
@@ -95,9 +108,10 @@ class ForkedJob:
 
     def _close(self) -> None:
         os.close(self._report)
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        with self._closing:
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
 
     def __del__(self) -> None:
         if self.returncode is None:
