@@ -31,6 +31,14 @@ def holder_of(widget: QWidget) -> tuple[QDockWidget | None, QMainWindow | None]:
     return place, window
 
 
+def to_front(widget: QWidget) -> None:
+    """Show a dock that is open already: in front of other tabs, also after it was hidden."""
+    holder, _ = holder_of(widget)
+    if holder is not None:
+        holder.show()
+        holder.raise_()
+
+
 def arrange(name: str, widget: QWidget, others: Iterable[tuple[str, QWidget]]) -> None:
     """Put a dock where a person left it, else where docks of its kind stand; once. A dock that floats stays.
 
@@ -57,8 +65,7 @@ def arrange(name: str, widget: QWidget, others: Iterable[tuple[str, QWidget]]) -
             window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, holder)
         else:
             _join_tabs(holder, window, others)
-    holder.show()
-    holder.raise_()
+    to_front(widget)
     _resize(name, holder, window)
 
 

@@ -15,7 +15,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_spectrai.widgets import preferences
-from napari_spectrai.widgets.arrangement import arrange, holder_of
+from napari_spectrai.widgets.arrangement import arrange, holder_of, to_front
 from napari_spectrai.widgets.closing import Closing
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.column import Column
@@ -63,8 +63,12 @@ def opened(viewer: Viewer, name: str) -> Any:
 
 
 def open_in_turns(viewer: Viewer, name: str, then: Callable[[Any], Any] = lambda _: None) -> None:
-    """Open the dock of that name if necessary, in several turns of the event loop, and then do something with it."""
-    _shown(viewer, name).when_complete(then)
+    """Bring the dock of that name to the front, open it if necessary, in several turns of the event loop; then do something with it."""
+    known = docks()
+    dock = _shown(viewer, name)
+    if dock in known:  # a new one is shown as soon as it has its place
+        to_front(dock.column)
+    dock.when_complete(then)
 
 
 def _shown(viewer: Viewer, name: str) -> Any:

@@ -9,7 +9,7 @@ from napari_spectrai import as_cube
 from napari_spectrai.summary import mean_spectrum
 from napari_spectrai.widgets import whole_view
 from napari_spectrai.widgets.arrangement import holder_of
-from napari_spectrai.widgets.dock import Dock, opened
+from napari_spectrai.widgets.dock import Dock, open_in_turns, opened
 from napari_spectrai.widgets.dock_memory import FILE, PlaceKeeper, recalled, remember, size_of
 from napari_spectrai.widgets.layers import add_cube
 
@@ -30,6 +30,12 @@ def test_work_docks_share_tabs_and_spectra_stands_at_the_bottom(shown, qtbot):
     assert [held[name][0].windowTitle() for name in held] == list(held)  # tabs that can be read
     assert held["Spectra"][0] not in window.tabifiedDockWidgets(held["Preprocess"][0])
     assert window.dockWidgetArea(held["Preprocess"][0]) == Qt.DockWidgetArea.RightDockWidgetArea
+    covered = held["Preprocess"][0]
+    for hide in (held["Evaluate"][0].raise_, covered.hide):  # a link to a dock shows it, where it was behind a tab or hidden
+        hide()
+        qtbot.waitUntil(lambda: covered.visibleRegion().isEmpty(), timeout=600_000)
+        open_in_turns(shown, "Preprocess")
+        qtbot.waitUntil(lambda: not covered.visibleRegion().isEmpty(), timeout=600_000)
 
 
 def test_a_dock_that_floats_is_left_where_it_is(shown, qtbot):
