@@ -138,8 +138,7 @@ class Dock(Container[Any]):
         for widgets in self._parts():
             extend(self, widgets)
             yield
-            if not preferences.is_loaded():
-                preferences.load()
+            while not preferences.load_aside():
                 yield
         bind_keys(self, self.column)
 
@@ -213,6 +212,11 @@ class Dock(Container[Any]):
         if not window.property(_ACCOMPANIED) and not recalled("Spectra").get("closed"):
             open_in_turns(viewer, "Spectra")
         window.setProperty(_ACCOMPANIED, True)
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Rebuild all lists, as napari asks for after each change of the layers; a dock follows all but another order by itself."""
+        if getattr(event, "type", "") not in ("inserted", "removed", "renamed"):
+            super().reset_choices()
 
     def take(self, layer: Layer) -> None:
         """Choose a layer to work on; a dock that cannot use it stays unchanged."""
