@@ -138,7 +138,8 @@ class Dock(Container[Any]):
         for widgets in self._parts():
             extend(self, widgets)
             yield
-            while not preferences.load_aside():
+            if not preferences.is_loaded():
+                preferences.load()
                 yield
         bind_keys(self, self.column)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +16,6 @@ PLUGIN = "napari-spectrai"
 
 _handed_on: str | None = None
 _state = {"loaded": False}
-_reading: list[threading.Thread] = []
-_PATIENCE = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +58,11 @@ def is_loaded() -> bool:
     return _state["loaded"]
 
 
-def load_aside() -> bool:
-    """Read the preferences on a thread, begun by the first call, and return whether they are known: napari reads all manifests again.
-
-    A call waits for `_PATIENCE` seconds at most.
-    """
-    if is_loaded():
-        return True
-    if not _reading:
-        _reading.append(threading.Thread(target=_read, name="spectrai-preferences"))  # no daemon: Python waits for it at its end
-        _reading[0].start()
-    _reading[0].join(_PATIENCE)
-    if _reading[0].is_alive():
-        return False
-    load()
-    return True
-
-
-def _read() -> None:
-    with suppress(Exception):  # raised again, in the thread of the window, by `load`
-        get_plugin_settings()
-
-
 def load() -> None:
-    """Read the preferences for the first time; nothing happens if they are known."""
+    """Read the preferences for the first time, which takes napari a while: it reads the manifests of all plug-ins again.
+
+    A dock does this in a turn of the event loop of its own. Nothing happens if they are known.
+    """
     if not is_loaded():
         now = preferences()
         hand_on(now)
@@ -100,8 +77,6 @@ def theme_of_plots(viewer: ViewerModel) -> str:
 
 
 def _settings() -> Any:
-    if _reading:
-        _reading[0].join()
     plugin = get_plugin_settings().get(PLUGIN)
     if plugin is None:
         return None

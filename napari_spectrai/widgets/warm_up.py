@@ -51,8 +51,10 @@ class _WarmUp(QObject):
 
     def _next(self) -> None:
         name = next((one for one in self._names if one not in sys.modules), None)
-        if name is not None:
-            import_module(name)
-        elif preferences.load_aside():
+        if name is None and not preferences.is_loaded():
+            preferences.load()
+        elif name is None:
             self._timer.stop()
             gc.collect()  # now, while nobody waits, and not while a dock is opened: there are many objects more than before
+        else:
+            import_module(name)
