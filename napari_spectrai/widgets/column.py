@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.widgets.reason import Footer
 from napari_spectrai.widgets.scrolling import Scrolling
+from napari_spectrai.widgets.tab_order import put_in_order, stops
 
 _AROUND = 4
 """Pixels around the row below a column."""
@@ -52,6 +53,11 @@ class Column(Scrolling):
         if watched is not None and watched is self.footer and event.type() == QEvent.Type.LayoutRequest:
             self._place_footer()
         return super().eventFilter(watched, event)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: FBT001, N802
+        """Go to the field that stands next; its parts were made one after another, and some of them later or in between."""
+        put_in_order([self, *stops(self.widget()), *stops(self.footer)])
+        return bool(super().focusNextPrevChild(forward))
 
     def _place_footer(self) -> None:
         if self.footer is not None:

@@ -15,7 +15,7 @@ from npe2 import PluginManager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPalette
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QFileDialog, QLabel, QLineEdit, QSlider, QWidget
+from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QFileDialog, QLabel, QLineEdit, QSlider, QWidget
 
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
@@ -213,6 +213,28 @@ def test_keys_press_the_buttons_of_the_dock_that_has_the_focus(viewer, focus):
     QTest.keyClick(inside, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert pressed == ["open"]
     assert "Ctrl+Return" in files._open.tooltip
+
+
+def test_tab_goes_through_a_dock_as_its_fields_stand(open_image, focus, qtbot):
+    """They are made in another order: steps are added later, and the button below the column before."""
+    viewer, image, _ = open_image
+    prepare, _ = opened(viewer, "Preprocess"), opened(viewer, "Spectra")
+    prepare.layer = image
+    prepare.steps = ["despike", "normalise"]
+    qtbot.waitUntil(prepare._applying.start.native.isEnabled, timeout=600_000)
+    items, tools = prepare.form.items, prepare._tools
+    fields = [prepare._layer, prepare._ready.choice, items[0].on, items[0].remove_button, items[1].on, items[1].remove_button]
+    wanted = [field.native for field in (*fields, prepare.form.choice, tools.train, prepare._applying.start)]
+    focus(wanted[0])
+    passed = [QApplication.focusWidget()]
+    while passed[-1] is not wanted[-1] and len(passed) < 60:
+        qtbot.keyClick(passed[-1], Qt.Key.Key_Tab)
+        passed.append(QApplication.focusWidget())
+    assert [widget for widget in passed if widget in wanted] == wanted
+    assert all(prepare.column.isAncestorOf(widget) for widget in passed)
+    for widget in reversed(passed[:-1]):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Backtab)
+        assert QApplication.focusWidget() is widget
 
 
 def test_an_empty_dock_says_what_to_do_with_a_link_that_does_it(viewer, qtbot):

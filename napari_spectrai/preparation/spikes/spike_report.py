@@ -66,8 +66,8 @@ class Spikes:
     def __str__(self) -> str:
         spectra = np.unique(self.pixel, axis=0).shape[0]
         if not len(self):
-            return f"no spikes in {math.prod(self.shape[:-1])} spectra"
-        return f"{len(self)} spike{'s' * (len(self) > 1)} in {spectra} spectr{'um' if spectra == 1 else 'a'}"
+            return f"no spikes in {math.prod(self.shape[:-1]):,} spectra"
+        return f"{len(self):,} spike{'s' * (len(self) > 1)} in {spectra:,} spectr{'um' if spectra == 1 else 'a'}"
 
     def only(self, chosen: Mask) -> Self:
         """Return a subset of the spikes."""
