@@ -215,7 +215,7 @@ class Dock(Container[Any]):
         window.setProperty(_ACCOMPANIED, True)
 
     def reset_choices(self, event: Any = None) -> None:
-        """Rebuild all lists, as napari asks for after each change of the layers; a dock follows all but another order by itself."""
+        """Rebuild all lists, as napari asks for after each change of the layers; a dock follows all changes but that of their order."""
         if getattr(event, "type", "") not in ("inserted", "removed", "renamed"):
             super().reset_choices()
 
