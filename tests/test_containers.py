@@ -653,3 +653,12 @@ def test_an_axis_of_others_without_a_unit_is_mentioned(tmp_path):
         np.savez(tmp_path / "a.npz", data=np.ones((3, 4, 7)), **{name: np.linspace(400, 700, 7)})
         with pytest.warns(SpectralWarning, match="gives band positions 400–700, but it does not say their unit"):
             read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(("name", "unit"), [("k_cm1", "1/cm"), ("freq_cm-1", "1/cm"), ("photon_ev", "eV"), ("wave", "")])
+def test_names_with_a_unit_that_only_spectra_have_are_those_of_positions(name, unit, tmp_path):
+    data, bands = np.random.default_rng(0).random((7, 4, 5)), np.linspace(400, 700, 7)
+    np.savez(tmp_path / "a.npz", DataCube=data, dark=np.ones(7), **{name: bands})
+    cube = read(tmp_path / "a.npz", axis=None if unit else "nm")
+    np.testing.assert_array_equal(cube.data, np.moveaxis(data, 0, -1))
+    assert cube.axis == SpectralAxis(bands, unit or "nm")

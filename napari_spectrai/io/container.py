@@ -83,7 +83,8 @@ def is_axis(name: str) -> bool:
     short = re.sub(r"\{\d+\}$", "", name.rpartition("/")[2]).casefold()
     if short in _AXIS_NAMES:
         return True
-    said = quantity_of(short) != "" or (_OF_BANDS.search(short) is not None and unit_of(short) is not None)
+    unit = unit_of(short)
+    said = quantity_of(short) != "" or (unit is not None and (unit.name in CERTAIN_UNITS or _OF_BANDS.search(short) is not None))
     return said and not is_excluded(short)
 
 
