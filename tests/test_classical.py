@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from sklearn.cross_decomposition import PLSRegression
 
 from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
 from napari_spectrai.learn.classical.classify import PLSDA
+from napari_spectrai.learn.classical.partial_least_squares import Components
 from napari_spectrai.learn.classical.scored_pixels import predict_pixels, units_of
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.pool import Scene
@@ -268,3 +270,17 @@ def test_pixels_of_different_images_are_never_one_unit():
     assert len(np.unique(last)) == 7
     assert not set(first.tolist()) & set(last.tolist())
     assert len(units_of([asked[1]])) == 0
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_partial_least_squares_of_few_and_of_many_spectra_are_those_of_scikit_learn(count):
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 3, count)
+    x = random.normal(0, 1, (count, 12)) + random.normal(0, 1, (3, 12))[classes]
+    indicator = np.eye(3)[classes]
+    found = Components.of(x, indicator, 10)
+    for components in (1, 4, 10):
+        wanted = PLSRegression(components, scale=False).fit(x, indicator)
+        weight, intercept = found.regression(components)
+        np.testing.assert_allclose(weight, wanted.coef_, rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(x @ weight.T + intercept, wanted.predict(x), rtol=1e-8, atol=1e-10)

@@ -14,11 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.classical.partial_least_squares import Components
 from napari_spectrai.learn.data.pool import Scene
 
 FOLDS = 3
-LEAST_SCORE = 1e-6
-"""Size of the scores of a component relative to those of the first, below which they are rounding errors."""
 
 
 def local_means(x: Tensor, size: int) -> Tensor:
@@ -149,7 +148,6 @@ class PLSDA(LinearClassifier):
 
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Return weights and intercepts, for the number of components with the best cross-validated accuracy."""
-        from sklearn.cross_decomposition import PLSRegression
         from sklearn.model_selection import StratifiedKFold
 
         present = np.unique(y)
@@ -157,32 +155,22 @@ class PLSDA(LinearClassifier):
         if not (x != x[:1]).any():  # spectra that are all equal
             flat = np.zeros((len(present), x.shape[1]))
             return {"weight": self._of_all(flat, present, 0.0), "intercept": self._of_all(10 * indicator.mean(0), present, -1e4)}
-        most = _extent(x, indicator, max(1, min(self.spec.components or 60, x.shape[1], len(x) - 1)))
+        whole = Components.of(x, indicator, max(1, min(self.spec.components or 60, x.shape[1], len(x) - 1)))
+        most = whole.extent
         grid = [min(self.spec.components, most)] if self.spec.components else sorted({min(most, n) for n in (2, 5, 10, 15, 20, 30, 45, 60)})
         best = min(grid[0], most)
         commonest = int(np.bincount(y).max())
         if len(grid) > 1 and commonest >= 2:
             right = np.zeros(len(grid))
             for learn, held in StratifiedKFold(min(FOLDS, commonest)).split(x, y):
-                limit = max(1, min(len(learn) - 1, x.shape[1]))
+                found = Components.of(x[learn], indicator[learn], max(1, min(grid[-1], len(learn) - 1, x.shape[1])))
                 for number, count in enumerate(grid):
-                    model = PLSRegression(min(count, limit), scale=False).fit(x[learn], indicator[learn])
-                    right[number] += (present[model.predict(x[held]).argmax(1)] == y[held]).sum()
+                    weight, intercept = found.regression(count)
+                    right[number] += (present[(x[held] @ weight.T + intercept).argmax(1)] == y[held]).sum()
             best = grid[int(right.argmax())]
-        model = PLSRegression(best, scale=False).fit(x, indicator)
-        intercept = indicator.mean(0) - x.mean(0) @ model.coef_.T
+        weight, intercept = whole.regression(best)
         # regression of indicators gives fractions, not logarithms; with a factor of ten, a difference of one is almost certain
-        return {"weight": self._of_all(10 * model.coef_, present, 0.0), "intercept": self._of_all(10 * intercept, present, -1e4)}
-
-
-def _extent(x: npt.NDArray[np.float64], indicator: npt.NDArray[np.float64], most: int) -> int:
-    """Return how many partial least squares components spectra have, at most `most`: further ones would only fit rounding errors."""
-    from sklearn.cross_decomposition import PLSRegression
-
-    scores = PLSRegression(most, scale=False).fit(x, indicator).x_scores_
-    size = np.sqrt(np.square(scores).sum(0))
-    none = np.flatnonzero(~(size > LEAST_SCORE * size[0]))
-    return int(none[0]) if len(none) else most
+        return {"weight": self._of_all(10 * weight, present, 0.0), "intercept": self._of_all(10 * intercept, present, -1e4)}
 
 
 class PCALDA(LinearClassifier):
