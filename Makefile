@@ -30,7 +30,7 @@ demo: qt $(VENV)/ready
 
 # threads of a library in two processes that test would wait for one another
 test: qt $(VENV)/ready
-	OMP_NUM_THREADS=1 $(SCREEN) $(PY) -m pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(SCREEN) $(PY) -m pytest -n $(WORKERS) --dist worksteal
 	@echo "make browser-test looks at the HTML pages in Chromium"
 
 browser-test: qt chromium $(VENV)/ready docs

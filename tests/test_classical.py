@@ -12,8 +12,8 @@ from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
-from napari_spectrai.learn.classical.classify import PLSDA
-from napari_spectrai.learn.classical.partial_least_squares import Components
+from napari_spectrai.learn.classical.classify import PLSDA, RandomForest
+from napari_spectrai.learn.classical.pls import Components
 from napari_spectrai.learn.classical.scored_pixels import predict_pixels, units_of
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.pool import Scene
@@ -284,3 +284,14 @@ def test_partial_least_squares_of_few_and_of_many_spectra_are_those_of_scikit_le
         weight, intercept = found.regression(components)
         np.testing.assert_allclose(weight, wanted.coef_, rtol=1e-8, atol=1e-10)
         np.testing.assert_allclose(x @ weight.T + intercept, wanted.predict(x), rtol=1e-8, atol=1e-10)
+
+
+def test_a_forest_is_the_same_on_any_number_of_threads():
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 3, 60)
+    x = random.normal(0, 1, (60, 5)) + classes[:, None]
+    forest = RandomForest(networks.parse({"kind": "random_forest", "trees": 12}), 5, 3, classes=True)
+    learnt = []
+    for forest.threads in (1, 3):
+        learnt.append(forest.learnt(x, classes))
+    assert all(np.array_equal(learnt[0][name], learnt[1][name]) for name in learnt[0])

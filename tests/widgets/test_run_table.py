@@ -23,7 +23,7 @@ def test_a_sweep_is_one_row_that_opens_and_its_runs_can_be_compared(qtbot, monke
     qtbot.addWidget(table.native)
     table.native.show()
     table.fill(gathered([swept[0], run, *swept[1:]]), None)
-    assert table.text() == [["▸ sweep", "1", "2 of 3"], ["alone · UNet", "0.5", "finished"]]
+    assert table.text() == [["▸ sweep", "1.00", "2 of 3"], ["alone · UNet", "0.500", "finished"]]
     grid = table.native.findChild(type(table._table))
     where = grid.visualItemRect(grid.item(0, 0)).center()
     qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=where)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_spectrai.learn.classical.method import Method
-from napari_spectrai.learn.classical.partial_least_squares import Components
+from napari_spectrai.learn.classical.pls import Components
 from napari_spectrai.learn.data.pool import Scene
 
 FOLDS = 3
@@ -33,6 +33,8 @@ class PixelClassifier(Method, ABC):
     deviation: Tensor
     spanned: ClassVar[tuple[str, ...]] = ()
     """Names of fitted parameters that are vectors over the bands, for methods that are invariant to rotations of the bands."""
+    threads: int = 1
+    """Number of threads of a fit that has independent parts."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, y, x, λ)`` to scores ``(N, y, x, C)``."""
@@ -59,6 +61,7 @@ class PixelClassifier(Method, ABC):
         chosen = torch.cat([_spread(torch.nonzero(y == value)[:, 0], self.spec.at_most, len(y)) for value in y.unique()])
         spectra, classes = x[chosen].double().cpu().numpy(), y[chosen].cpu().numpy() - 1
         mean, deviation = spectra.mean(0), self._units(spectra)
+        self.threads = torch.get_num_threads()
         from threadpoolctl import threadpool_limits
 
         # matrices this small are slower on many threads, which wait for each other
@@ -287,7 +290,7 @@ class RandomForest(PixelClassifier):
         """Return the nodes of all trees in sequence; a leaf points to itself."""
         from sklearn.ensemble import RandomForestClassifier
 
-        forest = RandomForestClassifier(self.spec.trees, random_state=0, n_jobs=1).fit(x, y)
+        forest = RandomForestClassifier(self.spec.trees, random_state=0, n_jobs=self.threads).fit(x, y)
         parts: dict[str, list[Any]] = {name: [] for name in ("feature", "threshold", "left", "right", "share")}
         roots, base = [], 0
         for tree in (model.tree_ for model in forest.estimators_):
