@@ -36,7 +36,7 @@ def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def disks_are_not_waited_for() -> Iterator[None]:
-    """Do not wait for the disk where a file is flushed: only a loss of power would show it, and saves are done ten thousand times and more."""
+    """Do not wait for the disk where a file is flushed, ten thousand times and more: only a loss of power would show it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
