@@ -229,3 +229,5 @@ def test_tables_of_pandas_in_hdf5(columns, rows, place, tmp_path):
 
 def test_expressions_are_arithmetic():
     np.testing.assert_allclose(evaluated("+x * 2 - log(exp(1.5)) + cos(0) - tan(0) + sin(0)", {"x": [1, 2]}), [1.5, 3.5])
+    with pytest.raises(ValueError, match=r"1,201 characters; 1,000 are read at most"):  # a part of it would be another expression
+        evaluated("x" + "+x+1" * 300, {"x": [1, 2]})

@@ -40,9 +40,11 @@ def evaluated(expression: str, values: Mapping[str, Any]) -> npt.NDArray[np.floa
             return _FUNCTIONS[node.func.id](of(node.args[0]))
         raise ValueError(f"a part of it, {ast.unparse(node)[:40]!r}, is not known here")
 
+    if len(expression) > _LONGEST:
+        raise ValueError(f"its positions are given as an expression of {len(expression):,} characters; {_LONGEST:,} are read at most")
     try:
         with np.errstate(all="ignore"):
-            found = np.asarray(of(ast.parse(expression[:_LONGEST].strip(), mode="eval").body), np.float64)
+            found = np.asarray(of(ast.parse(expression.strip(), mode="eval").body), np.float64)
     except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as error:
         reason = error if isinstance(error, ValueError) else "it is no expression"
         raise ValueError(f"its positions are given as {expression[:80]!r}, which is not read: {reason}") from error
