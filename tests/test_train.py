@@ -514,3 +514,29 @@ def test_a_training_interrupted_anywhere_goes_on_to_the_same_model(task, until, 
     assert found[-1].reason == "done"
     for name, tensor in Model.load(found[-1].model).network.state_dict().items():
         torch.testing.assert_close(tensor, whole.network.state_dict()[name], rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.usefixtures("few_rivals")
+@pytest.mark.parametrize("network", ["residual_mlp", "savitzky_golay", "automatic"])
+def test_copied_data_are_removed_once_the_run_has_finished(network, pairs, quick, tmp_path, monkeypatch):
+    """Removed before its last event, they would be missing to a run killed in between, which would have to be resumed."""
+    noisy, clean = pairs
+    truth = (clean.numpy().mean(-1) > np.median(clean.numpy().mean(-1))) + 1 if network == "automatic" else clean
+    experiment = quick("training.epochs=1", f"network={network}")
+    if network == "automatic":
+        experiment = Experiment.default("classification", noisy, truth).override("network.candidates=[logistic_regression, pca_lda]")
+    last = []
+
+    def removed(folder):
+        last.append(type(folder.last_event()))
+        remove(folder)
+
+    remove = RunFolder.discard_data
+    monkeypatch.setattr(RunFolder, "discard_data", removed)
+    copies = RunFolder(tmp_path / "run").data
+    events = fit(experiment, noisy, truth, run=tmp_path / "run")
+    next(events)
+    copies.mkdir(exist_ok=True)
+    assert drain(events)[0][-1].reason == "done"
+    assert last == [Finished]
+    assert not copies.exists()

@@ -63,13 +63,19 @@ def write_report(folder: RunFolder | str | Path, path: str | Path | None = None,
 
 
 def concluded(folder: RunFolder, ending: E) -> E:
-    """Write the report, then the run's last event. If the report cannot be written, the event notes it and the run is unaffected."""
+    """Write the report, then the run's last event; then the data that were copied for a run that is done are removed.
+
+    In this order, so that a run killed at any moment either has finished or can be resumed. If the report cannot be written, the event
+    notes it and the run is unaffected.
+    """
     try:
         write_report(folder, ending=ending)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with it, what was learnt is worth more
         remedy = f"write it with: napari-spectrai report {folder.path}"
         ending = replace(ending, notes=[*ending.notes, f"The report was not written ({error or type(error).__name__}); {remedy}"])
     folder.append(ending)
+    if isinstance(ending, Finished) and ending.reason != "stopped":
+        folder.discard_data()
     return ending
 
 

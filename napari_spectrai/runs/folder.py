@@ -178,9 +178,8 @@ class RunFolder:
         return subsets.as_labels(self.maps())
 
     def discard_data(self) -> None:
-        """Remove the arrays that were copied into the folder; a finished run no longer needs them."""
-        if self.data.is_dir():
-            shutil.rmtree(self.data)
+        """Remove the arrays that were copied into the folder; a finished run no longer needs them, and is one if they cannot be removed."""
+        shutil.rmtree(self.data, ignore_errors=True)
 
     def truncate(self, length: int) -> None:
         """Cut the journal back to `length` bytes; a resumed run repeats what is removed."""

@@ -168,8 +168,6 @@ class Race(ABC):
             model.save(path)
             yield self._record(Saved(which, str(path)))  # type: ignore[arg-type]
         yield from map(self._record, shown)
-        if reason != "stopped":
-            self.folder.discard_data()
         card, count = model.description, len(self.outcomes)
         took = self.clock.now() - self.began
         ending = Finished(reason, count, count, card.scores, took, str(self.folder.best), notes=card.notes, intervals=card.intervals)

@@ -92,7 +92,6 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
         model.save(path)
         yield recorded(Saved(which, str(path)))  # type: ignore[arg-type]
     yield from map(recorded, shown)
-    folder.discard_data()
     yield concluded(
         folder, Finished("done", 1, 1, scored, time.monotonic() - start, str(folder.best), notes=[*said, *took], intervals=ranges)
     )

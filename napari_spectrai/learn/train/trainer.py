@@ -311,8 +311,6 @@ class Trainer:
         yield self.saver.save_best(model)
         for event in final.previews:
             yield self._recorded(event)
-        if reason != "stopped":
-            self.folder.discard_data()
         notes = [*(self.block_score.notes if self.block_score is not None else []), *model.description.notes]
         ending = Finished(
             reason, place.epoch, place.best_epoch, final.parts, place.seconds, str(self.folder.best), notes=notes, intervals=final.intervals
