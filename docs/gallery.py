@@ -178,7 +178,7 @@ def segmentation() -> None:
     dock.form.task.value = "segmentation"
     dock.take(scene)
     dock.data.first.truth.value = None  # painted here; all classes are known only to the evaluation
-    strokes = dock.data.paint()
+    strokes = dock.data.layers.paint()
     strokes.metadata["class_names"] = classes.metadata["class_names"]
     strokes.features = classes.features
     strokes.brush_size = 3

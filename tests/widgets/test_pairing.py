@@ -208,8 +208,8 @@ def test_points_and_shapes_are_learnt_from_or_refused_in_words(viewer, train, un
 def test_an_ambiguous_spectral_dimension_must_be_chosen_before_the_start(viewer, train, until):
     stack = viewer.add_image(np.random.default_rng(0).random((4, 24, 6, 20), np.float32), name="t, y, λ, x")
     assert chosen(train)[0] is stack
-    assert train.data.dimension.visible
-    assert train.data.dimension.value is None
+    assert train.data.layers.dimension.visible
+    assert train.data.layers.dimension.value is None
     assert "(4 × 24 × 6 × 20) has no known spectral dimension; choose its spectral dimension" in train.ready.problem.value
     assert not train._start.enabled
     prepare, predict = opened(viewer, "Preprocess"), opened(viewer, "Predict")
@@ -220,7 +220,7 @@ def test_an_ambiguous_spectral_dimension_must_be_chosen_before_the_start(viewer,
     assert "has no known spectral dimension" in prepare._problem.value
     assert "has no known spectral dimension" in predict.problem
     assert not predict._start.enabled
-    train.data.dimension.value = 2
+    train.data.layers.dimension.value = 2
     assert as_cube(stack).shape == (4, 24, 20, 6)
     assert "has no known spectral dimension" not in train.ready.problem.value + predict.problem
     labelled = viewer.add_image(np.zeros((5, 8, 9), np.float32), axis_labels=("y", "x", "Wavelength (nm)"))

@@ -293,16 +293,16 @@ def test_strokes_become_a_class_map_and_more_strokes_a_better_one(viewer, hand, 
     (layer,) = viewer.layers
     train = hand.dock("Train")
     until(hand.steady)
-    table = train.data.classes.table
+    table = train.data.layers.classes.table
     hand.choose(train.form.task, "Segmentation")
-    hand.click(train.data._paint)
+    hand.click(train.data.layers.paint_button)
     strokes = viewer.layers["cells · strokes"]
     hand.stroke(strokes, (4, 3), (4, 8))
     hand.stroke(strokes, (18, 3), (18, 8))
-    until(lambda: [row.pixels > 0 for row in train.data.classes.rows] == [True])
+    until(lambda: [row.pixels > 0 for row in train.data.layers.classes.rows] == [True])
     hand.rename_row(table, 0, "fat")
-    until(lambda: train.data.classes.rows[0].name == "fat")  # Qt takes a name over later
-    hand.click(train.data.classes.add)
+    until(lambda: train.data.layers.classes.rows[0].name == "fat")  # Qt takes a name over later
+    hand.click(train.data.layers.classes.add)
     assert (strokes.selected_label, viewer.layers.selection.active, str(strokes.mode)) == (2, strokes, "paint")
     hand.stroke(strokes, (4, 15), (4, 20))
     hand.stroke(strokes, (18, 15), (18, 20))

@@ -67,7 +67,7 @@ def test_several_layers_train_together(open_image, image_pairs, until):
     train = spectrai.widgets.train(viewer)
     more = add_cube(viewer, noisy.with_data(noisy.data + 0.1), name="other")
     truth = add_cube(viewer, clean.with_data(clean.data + 0.1), name="other truth")
-    pair = train.data.add()
+    pair = train.data.layers.add()
     assert pair.input.value is more
     assert pair.truth.value is truth
     train.experiment = train.experiment.override("split.validation=0.5")
@@ -85,16 +85,16 @@ def test_what_is_missing_in_one_of_several_pairs_is_said_with_its_name(open_imag
     train = spectrai.widgets.train(viewer)
     assert not train.data.first.remove_button.visible
     more = add_cube(viewer, image_pairs[0].with_data(image_pairs[0].data + 0.1), name="other")
-    train.data.add()
+    train.data.layers.add()
     assert "Choose the truth of 'other', or remove the pair." in train.ready.problem.value
-    train.data.pairs[1].truth.value = truth
+    train.data.layers.pairs[1].truth.value = truth
     assert not train.ready.problem.value
     viewer.layers.remove(more)
     assert "'other' was removed; choose a layer, or remove the pair." in train.ready.problem.value
     assert not train._start.enabled
-    train.data.pairs[1].remove_button.native.click()
+    train.data.layers.pairs[1].remove_button.native.click()
     assert not train.ready.problem.value
-    pair = train.data.add()
+    pair = train.data.layers.add()
     pair.input.value = image
     train.data.first.remove_button.native.click()
     assert (train.data.first, train.data.source_layers) == (pair, [image])
@@ -176,7 +176,7 @@ def test_a_few_strokes_suffice_to_start_and_more_are_used(viewer, until):
     train = spectrai.widgets.train(viewer)
     train.form.task.value = "segmentation"
     assert "paint a few strokes" in train.ready.problem.value
-    train.data._paint.native.click()
+    train.data.layers.paint_button.native.click()
     strokes = viewer.layers["cells · strokes"]
     assert (strokes.mode, train.data.first.truth.value) == ("paint", strokes)
     assert "no class" in train.ready.problem.value
@@ -337,7 +337,7 @@ def cells(viewer, until):
     image = add_cube(viewer, Cube(rng.random((24, 24, 6), np.float32), SpectralAxis(np.linspace(400, 700, 6), "nm"), name="cells"))
     train = spectrai.widgets.train(viewer)
     train.form.task.value = "segmentation"
-    strokes = train.data.paint()
+    strokes = train.data.layers.paint()
     marked = strokes.data
     marked[:, :4], marked[:, -4:] = 1, 2
     strokes.data = marked
@@ -659,7 +659,7 @@ def test_the_cross_validation_of_the_chosen_run_is_shown_below_the_list(viewer, 
 
 def test_classes_are_named_counted_and_painted_from_their_table(cells):
     _, train, _, strokes = cells
-    table = train.data.classes
+    table = train.data.layers.classes
     assert [(row.name, row.pixels) for row in table.rows] == [("class 1", 96), ("class 2", 96)]
     table.table.item(0, 0).setText("fat")
     assert strokes.metadata["class_names"] == {1: "fat"}

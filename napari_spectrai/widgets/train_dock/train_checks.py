@@ -169,7 +169,7 @@ class TrainingChecks:
         rest = self._form.show_problems([p for p in found if p.path not in ("input", "truth")])
         say(self.rest, "\n".join(str(p) for p in rest))
         self.summary.value = self._in_short(cubes)
-        self.note.value = "\n".join(self._data.notes if self._data.from_layers else ())
+        self.note.value = "\n".join(self._data.notes)
         self.note.visible = bool(self.note.value)
         self._say_time("")
         self.split.enabled = False
@@ -187,7 +187,7 @@ class TrainingChecks:
     def _missing(self, cubes: list[Any], truths: list[Any]) -> list[Problem]:
         """Return what has to be chosen, or what is wrong with the choice, before a training can start."""
         data = self._data
-        asked, gone = (data.asks, data.gone) if data.from_layers else ({}, {})
+        asked, gone = data.asks, data.gone
         if asked:
             return [Problem(field, words) for field, words in asked.items()]
         if not cubes:

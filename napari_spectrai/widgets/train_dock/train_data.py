@@ -5,25 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, PushButton
-from napari.layers import Image, Labels
+from magicgui.widgets import Container
+from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.spec import Problem
-from napari_spectrai.widgets.dock import line, rows, say
-from napari_spectrai.widgets.layer_choice import is_made, is_named_truth
-from napari_spectrai.widgets.layer_watch import LayerWatch
-from napari_spectrai.widgets.layers import as_cube, choose_dimension, likely_source, spectral_layers, turned
+from napari_spectrai.widgets.dock import rows, say
 from napari_spectrai.widgets.radio_row import RadioRow
-from napari_spectrai.widgets.train_dock import truth_choice
-from napari_spectrai.widgets.train_dock.alignment import aligned
-from napari_spectrai.widgets.train_dock.class_table import ClassTable, take_brush
 from napari_spectrai.widgets.train_dock.file_choice import FileChoice
+from napari_spectrai.widgets.train_dock.layer_pairs import LayerPairs
 from napari_spectrai.widgets.train_dock.pair_row import PairRow
 from napari_spectrai.widgets.train_dock.path_list import PathList
 
@@ -41,45 +35,17 @@ class TrainData(Container[Any]):
     edited = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
         self.kind = "denoising"
         self.takes_truth = True
-        self._has_chosen = False
-        self.asks: dict[str, str] = {}
-        """What has to be decided before the chosen layers can be used, by field."""
-        self.notes: list[str] = []
-        """Notes on how the layers were converted."""
         self.source = RadioRow(_SAYS, label="Data", name="source", tooltip="train on layers of this viewer, or on files on disk")
-        self.pairs: list[PairRow] = []
-        self._pairs_box: Container[Any] = Container(labels=False, name="pairs")
-        self._pairs_box.margins = (0, 0, 0, 0)
-        self._add = PushButton(text="+ Add a layer", name="add_layer", tooltip="train on several layers at once")
-        self._paint = PushButton(
-            text="Paint classes", name="paint", tooltip="add a Labels layer over the input, to paint a few strokes per class"
-        )
-        self.dimension = ComboBox(
-            choices=self._dimensions, nullable=True, label="Spectral dimension", name="dimension",
-            tooltip="which dimension of the input is spectral, if its file did not say; applies to all docks",
-        )  # fmt: skip
-        self.classes = ClassTable(viewer)
+        self.layers = LayerPairs(viewer)
         self.files = FileChoice()
-        self._layers_page = Container(
-            widgets=[self._pairs_box, line(self._add, self._paint, self.classes.add), self.classes, rows(self.dimension)], labels=False
-        )
         self.problem = self.files.problem
-        super().__init__(widgets=[rows(self.source), self._layers_page, self.files, self.problem], labels=False)
-        for box in (self, self._layers_page):
-            box.margins = (0, 0, 0, 0)
-        self._watch_of = LayerWatch(self.native, self._on_changed)
-        self.add()
-        self._add.changed.connect(lambda _: self.add())
-        self._paint.changed.connect(self.paint)
+        super().__init__(widgets=[rows(self.source), self.layers, self.files, self.problem], labels=False)
+        self.margins = (0, 0, 0, 0)
         self.source.changed.connect(self._on_source)
-        self.dimension.changed.connect(self._on_dimension)
+        self.layers.edited.connect(self.edited.emit)
         self.files.edited.connect(self.edited.emit)
-        turned.turned.connect(self._on_turned)
-
-    # ---------------------------------------------------------------- layers
 
     @property
     def from_layers(self) -> bool:
@@ -89,134 +55,11 @@ class TrainData(Container[Any]):
     @property
     def first(self) -> PairRow:
         """The first pair of layers."""
-        return self.pairs[0]
-
-    def _inputs(self) -> list[Image]:
-        return spectral_layers(self._viewer)
-
-    def _known(self) -> list[Image]:
-        """Return the layers that can be proposed as inputs: those that are neither a truth nor a result."""
-        return [layer for layer in self._inputs() if not is_made(layer) and not is_named_truth(layer)]
-
-    def _truths(self) -> list[Any]:
-        return truth_choice.choices(self._viewer, self.kind)
-
-    def add(self) -> PairRow:
-        """Add another pair of layers."""
-        pair = PairRow(self._viewer, self._inputs, self._truths)
-        self.pairs.append(pair)
-        self._pairs_box.append(pair)
-        taken = [other.input.value for other in self.pairs[:-1]]
-        if taken:
-            pair.input.value = next((layer for layer in self._known() if layer not in taken), None)
-        else:
-            pair.input.value = likely_source(self._known())
-        self._propose_truth(pair)
-        pair.input.changed.connect(lambda _: self._on_input(pair))
-        pair.truth.changed.connect(lambda _: self._on_choice())
-        pair.align_button.changed.connect(lambda: self._agree(pair))
-        pair.remove_button.changed.connect(lambda: self.take_out(pair))
-        self._on_choice()
-        return pair
-
-    def take_out(self, pair: PairRow) -> None:
-        """Remove a pair."""
-        self.pairs.remove(pair)
-        self._pairs_box.remove(pair)
-        pair.native.deleteLater()
-        self._on_choice()
+        return self.layers.first
 
     def refresh(self) -> None:
         """Offer the present layers. Chosen ones stay chosen; before any choice was made, the first suitable layer is the default."""
-        for pair in self.pairs:
-            for choice in (pair.input, pair.truth):
-                choice.reset_choices()
-        if not self._has_chosen:
-            self.first.input.value = likely_source(self._known())
-        self._on_choice()
-
-    def choose_again(self) -> None:
-        """Update the names of the layers."""
-        for pair in self.pairs:
-            pair.input.reset_choices()
-            pair.truth.reset_choices()
-        self._on_choice()
-
-    def _propose_truth(self, pair: PairRow) -> None:
-        """Choose a truth if a layer is named as one and none is chosen; everything else is left to a person."""
-        if pair.truth.value is None and not pair.truth.gone:
-            pair.truth.value = self._likely_truth(pair)
-
-    def _likely_truth(self, pair: PairRow) -> Any:
-        taken = [other.truth.value for other in self.pairs if other is not pair]
-        return truth_choice.likely(self._viewer, self.kind, pair.input.value, taken)
-
-    def _on_input(self, pair: PairRow) -> None:
-        if pair.input.value is not None:
-            self._propose_truth(pair)
-        self._on_choice()
-
-    def _on_choice(self) -> None:
-        self._has_chosen = self._has_chosen or self.first.input.value is not None
-        for pair in self.pairs:
-            pair.remember(self._viewer, self.kind)
-            pair.remove_button.visible = len(self.pairs) > 1
-        layer = self.first.input.value
-        known = None if layer is None else spectral_dimension(layer)
-        with self.dimension.changed.blocked():
-            self.dimension.reset_choices()
-            self.dimension.value = known
-        # a file with band positions also determines the spectral dimension
-        self.dimension.visible = layer is not None and (known is None or not as_cube(layer).axis.unit)
-        self._watch()
-        self._show_classes()
-        self.edited.emit()
-
-    def _agree(self, pair: PairRow) -> None:
-        pair.agreed = pair.offered
-        self.edited.emit()
-
-    def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
-        layer = self.pairs[0].input.value if self.pairs else None
-        return [] if layer is None else [(f"{number}: {length} bands", number) for number, length in enumerate(layer.data.shape)]
-
-    def _on_dimension(self, position: int | None) -> None:
-        layer = self.first.input.value
-        if layer is not None and position is not None and position != spectral_dimension(layer):
-            choose_dimension(layer, position)
-
-    def _on_turned(self, _: Any = None) -> None:
-        self._on_choice()
-
-    def _watch(self) -> None:
-        """Check again after the chosen layers got other data, strokes or marks, or were moved."""
-        self._watch_of.watch(layer for pair in self.pairs for layer in (pair.input.value, pair.truth.value))
-
-    def _on_changed(self) -> None:
-        """Read the layers again; one whose data hold no spectra any more is no longer offered."""
-        for choice in (choice for pair in self.pairs for choice in (pair.input, pair.truth)):
-            choice.reset_choices()
-        self._show_classes()
-        self.edited.emit()
-
-    def _show_classes(self) -> None:
-        """Show the classes of the first Labels layer, if the task has classes."""
-        labels = [pair.truth.value for pair in self.pairs if isinstance(pair.truth.value, Labels)]
-        self.classes.show_layer(labels[0] if labels and tasks[self.kind].classifies else None)
-        self._paint.text = "Paint" if labels else "Paint classes"
-
-    def paint(self) -> Labels | None:
-        """Take up the brush: in the chosen Labels layer, or in a new one over the input."""
-        source, known = self.first.input.value, self.first.truth.value
-        if isinstance(known, Labels):
-            take_brush(self._viewer, known, known.selected_label or 1)
-            return known
-        if source is None:
-            return None
-        layer = truth_choice.canvas(self._viewer, source)
-        self.first.truth.reset_choices()
-        self.first.truth.value = layer
-        return layer
+        self.layers.refresh()
 
     # ---------------------------------------------------------------- files
 
@@ -236,7 +79,7 @@ class TrainData(Container[Any]):
         return self.files.reading
 
     def _on_source(self, _: Any = None) -> None:
-        self._layers_page.visible, self.files.visible = self.from_layers, not self.from_layers
+        self.layers.visible, self.files.visible = self.from_layers, not self.from_layers
         self.files.active = not self.from_layers
         if self.from_layers:
             self.files.reading = False
@@ -273,29 +116,10 @@ class TrainData(Container[Any]):
     # ---------------------------------------------------------------- cubes and truths
 
     def show_task(self, kind: str, *, takes_truth: bool) -> None:
-        """Offer the layers that can be the truth of a task."""
-        changed, self.kind, self.takes_truth = kind != self.kind, kind, takes_truth
-        labelled = tasks[kind].classifies
-        for pair in self.pairs:
-            pair.truth.visible = takes_truth
-            if changed:
-                with pair.truth.changed.blocked():
-                    pair.truth.reset_choices()
-                    known = pair.truths.get(kind)
-                    again = known is not None and known in pair.truth.choices
-                    chosen = known if again else self._likely_truth(pair)
-                    pair.truth.choose(chosen)
-                pair.remember(self._viewer, kind)
-        self._watch()
-        self._paint.visible = labelled
-        if changed:
-            self._show_classes()
-        self.files.show_task(kind, may_take_truth=self._may_take_truth)
-
-    @property
-    def _may_take_truth(self) -> bool:
-        """Whether the task, with some settings, takes truths."""
-        return self.takes_truth or "learns_from" in tasks[self.kind].model_fields
+        """Offer the layers and files that can be the truth of a task."""
+        self.kind, self.takes_truth = kind, takes_truth
+        self.layers.show_task(kind, takes_truth=takes_truth)
+        self.files.show_task(kind, may_take_truth=takes_truth or "learns_from" in tasks[kind].model_fields)
 
     def held(self) -> tuple[list[Cube], list[Any]]:
         """Return the chosen cubes and, if the task takes them, their truths."""
@@ -304,73 +128,47 @@ class TrainData(Container[Any]):
 
     def candidates(self) -> tuple[list[Cube], list[Any]]:
         """Return the chosen cubes, and their truths also if the task, with its settings, takes none."""
-        if not self.from_layers:
-            return self.files.found
-        cubes: list[Cube] = []
-        truths: list[Any] = []
-        self.asks, self.notes = {}, []
-        for pair in self.pairs:
-            try:
-                one, other, notes = truth_choice.pair(self.kind, pair.input.value, pair.truth.value)
-            except ValueError as error:  # points without classes; a layer that does not say which dimension is spectral
-                self.asks[getattr(error, "field", "truth")] = str(error)
-                return [], []
-            cubes, truths = cubes + one, truths + (other if one else [])
-            self.notes += notes
-        return cubes, truths
+        return self.layers.cubes() if self.from_layers else self.files.found
 
     def placed(self, experiment: Experiment) -> tuple[list[Cube], list[Any], list[Problem]]:
-        """Return the cubes and truths for the training, aligned where a person has agreed to it, and the problems.
-
-        If a truth does not coincide with its input and both can be aligned exactly, alignment is offered.
-        """
+        """Return the cubes and truths for the training, and the problems of layers that do not coincide."""
         cubes, truths = self.held()
-        chosen = [pair for pair in self.pairs if pair.input.value is not None]
-        for pair in self.pairs:
-            pair.offer("")
-        if not self.from_layers or experiment.data.pairing == "pixels" or not len(cubes) == len(truths) == len(chosen):
-            return cubes, truths, []
-        cubes, truths, found, notes = aligned(experiment, chosen, cubes, truths)
-        self.notes += notes
-        return cubes, truths, found
+        if self.from_layers:
+            return self.layers.placed(experiment, cubes, truths)
+        self.layers.offer_nothing()
+        return cubes, truths, []
+
+    @property
+    def asks(self) -> dict[str, str]:
+        """What has to be decided before the chosen layers can be used, by field."""
+        return self.layers.asks if self.from_layers else {}
 
     @property
     def gone(self) -> dict[str, str]:
         """Messages about chosen layers that have been removed, by field."""
-        removed = {field: name for pair in self.pairs for field, name in pair.gone.items()} if self.from_layers else {}
-        return {field: f"{name!r} was removed; choose another layer." for field, name in removed.items()}
+        return self.layers.gone if self.from_layers else {}
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes on how the layers were converted."""
+        return self.layers.notes if self.from_layers else []
 
     @property
     def gaps(self) -> list[Problem]:
         """What is missing in one of several pairs of layers."""
-        if not self.from_layers or len(self.pairs) == 1:
-            return []
-        found = []
-        for pair in self.pairs:
-            source, removed = pair.input.value, pair.gone
-            if source is None:
-                words = f"{removed['input']!r} was removed; choose" if "input" in removed else "Choose"
-                found.append(Problem("input", f"{words} a layer, or remove the pair."))
-            elif self.takes_truth and pair.truth.value is None:
-                words = f"{removed['truth']!r} was removed; choose" if "truth" in removed else "Choose"
-                found.append(Problem("truth", f"{words} the truth of {source.name!r}, or remove the pair."))
-        return found
+        return self.layers.gaps(takes_truth=self.takes_truth) if self.from_layers else []
 
     @property
     def source_layers(self) -> list[Image]:
         """The layers to train on; empty for files."""
-        return [pair.input.value for pair in self.pairs if pair.input.value is not None] if self.from_layers else []
+        return self.layers.sources if self.from_layers else []
 
     @property
     def title(self) -> str:
         """A default name for a model trained on these data."""
-        if self.from_layers:
-            names = [str(pair.input.value.name) for pair in self.pairs if pair.input.value is not None]
-        else:
-            names = [path.stem for path in self.inputs.paths]
+        names = [str(layer.name) for layer in self.layers.sources] if self.from_layers else [path.stem for path in self.inputs.paths]
         return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)
 
     def leave(self) -> None:
         """Disconnect from the layers."""
-        self._watch_of.leave()
-        turned.turned.disconnect(self._on_turned, missing_ok=True)
+        self.layers.leave()

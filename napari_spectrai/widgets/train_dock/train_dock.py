@@ -122,7 +122,7 @@ class TrainDock(Dock):
         self.data.refresh()
 
     def _on_renamed(self, _: Any = None) -> None:
-        self.data.choose_again()
+        self.data.layers.choose_again()
 
     # ---------------------------------------------------------------- interface for scripts
 
@@ -280,7 +280,7 @@ class TrainDock(Dock):
         if run is None or not isinstance(ending, Finished) or ending.reason == "stopped" or not run.folder.best.exists():
             return
         self._comparing.compare(run.folder, ending)
-        self.data.classes.show_recall(self._view.previews.recall)
+        self.data.layers.classes.show_recall(self._view.previews.recall)
         if not self._trained_on:
             return
         continuing = self.ready.continuing
