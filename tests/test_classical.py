@@ -7,12 +7,15 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from sklearn.cross_decomposition import PLSRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.svm import SVC
 
 from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
 from napari_spectrai.learn.classical.classify import PLSDA, RandomForest
+from napari_spectrai.learn.classical.kernel_search import best_settings
 from napari_spectrai.learn.classical.pls import Components
 from napari_spectrai.learn.classical.scored_pixels import predict_pixels, units_of
 from napari_spectrai.learn.data.assemble import assemble
@@ -77,6 +80,21 @@ def test_a_classifier_separates_classes_and_is_saved_as_tensors(kind, classes):
     assert not (scores.argmax(-1) == 3).any()
     again = from_tensors([kind], to_tensors({"it": method}), 10, 4, 1)[spec.label]
     torch.testing.assert_close(again(x), scores)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.parametrize("few", [0, 1])
+def test_the_settings_of_a_kernel_are_those_that_a_grid_search_finds(few):
+    rng = np.random.default_rng(few)
+    y = np.concatenate([rng.integers(0, 2, 60), np.full(few, 2)])
+    x = rng.normal(size=(len(y), 5)) + 0.8 * y[:, None] * np.sign(rng.normal(size=(len(y), 1)))
+    grid, folds = {"C": [0.01, 1.0, 10.0, 100.0], "gamma": [0.01, 0.2, 3.0]}, StratifiedKFold(3)
+    wanted = GridSearchCV(SVC(), grid, cv=folds).fit(x, y)
+    assert len(set(wanted.cv_results_["mean_test_score"])) > 4
+    for threads in (1, 2):
+        assert best_settings(x, y, grid, folds.split(x, y), threads) == wanted.best_params_
+    alone = np.arange(len(y)) == 0
+    assert set(best_settings(x, alone.astype(int), grid, [(np.flatnonzero(~alone), np.flatnonzero(alone))])) == {"C", "gamma"}
 
 
 @pytest.mark.parametrize("count", [2, 3])

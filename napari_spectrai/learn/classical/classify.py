@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_spectrai.learn.classical.kernel_search import best_settings
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.classical.pls import Components
 from napari_spectrai.learn.data.pool import Scene
@@ -87,16 +88,21 @@ class PixelClassifier(Method, ABC):
 
     def _searched(self, model: Any, grid: dict[str, list[Any]], x: Any, y: Any) -> Any:
         """Return the best model of a grid by cross-validation over contiguous runs of each class, fitted on all spectra."""
-        from sklearn.model_selection import GridSearchCV, StratifiedKFold
+        from sklearn.model_selection import StratifiedKFold
 
         commonest = int(np.bincount(y).max())
         if not self.chosen and (commonest < 2 or all(len(values) == 1 for values in grid.values())):
             self.chosen = {name: values[len(values) // 2] for name, values in grid.items()}
         if not self.chosen:
-            search = GridSearchCV(model, grid, cv=StratifiedKFold(min(FOLDS, commonest)), n_jobs=1).fit(x, y)
-            self.chosen = search.best_params_
-            return search.best_estimator_
+            self.chosen = self._best_settings(model, grid, x, y, StratifiedKFold(min(FOLDS, commonest)))
         return model.set_params(**self.chosen).fit(x, y)
+
+    def _best_settings(self, model: Any, grid: dict[str, list[Any]], x: Any, y: Any, folds: Any) -> dict[str, Any]:
+        """Return the settings of a grid with the best mean score of the folds."""
+        from sklearn.model_selection import GridSearchCV
+
+        best: dict[str, Any] = GridSearchCV(model, grid, cv=folds, n_jobs=1, refit=False).fit(x, y).best_params_
+        return best
 
     @abstractmethod
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -232,6 +238,9 @@ class SVM(PixelClassifier):
             "present": best.classes_.astype(np.int64),
             "gamma": np.array([best.gamma]),
         }
+
+    def _best_settings(self, model: Any, grid: dict[str, list[Any]], x: Any, y: Any, folds: Any) -> dict[str, Any]:
+        return dict(best_settings(x, y, grid, folds.split(x, y), self.threads))
 
     def scores(self, x: Tensor) -> Tensor:
         """Return scores (n, C)."""
