@@ -65,10 +65,15 @@ def _birth(pid: int) -> int | None:
         return 0
 
 
+def _is_elsewhere(writer: str) -> bool:
+    """Whether the process of this name is one of another machine or container."""
+    return writer.partition("-")[0] != _machine()
+
+
 def _is_dead(writer: str) -> bool:
     """Whether the process of this name has ended; False for processes of other machines, of which that is unknown."""
-    machine, pid, birth, _ = writer.split("-")
-    if machine != _machine():
+    _, pid, birth, _ = writer.split("-")
+    if _is_elsewhere(writer):
         return False
     if int(pid) == os.getpid() and int(birth) == (_birth(os.getpid()) or 0):
         return writer not in _writing
@@ -120,6 +125,25 @@ def remove(path: Path) -> None:
     else:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder so that no process finds half of it: it gets a temporary name first, by which `sweep` removes what a kill leaves.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed, and is untouched; or if something in it cannot be removed, with the name that it has now.
+    """
+    sweep(folder.parent)
+    temporary = temporary_name(folder)
+    folder.rename(temporary)
+    try:
+        remove(temporary)
+    finally:
+        finished(temporary)
+    if temporary.exists():
+        raise OSError(errno.EACCES, f"not all of {folder.name} could be removed; remove the rest yourself", str(temporary))
 
 
 def commit(temporary: Path, path: Path, *, durable: bool) -> None:
@@ -181,10 +205,14 @@ def _take_turn(record: Path, text: str, path: Path) -> None:
                 words = "another process is writing it at this moment; try again when it has finished"
                 raise OSError(errno.EBUSY, words, str(path)) from None
             time.sleep(0.02)
-    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        file.flush()
-        _sync(file.fileno())
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+            file.flush()
+            _sync(file.fileno())
+    except BaseException:  # no rename was done
+        record.unlink(missing_ok=True)
+        raise
 
 
 def _apply(folder: Path, target: str, writer: str, moves: Sequence[tuple[str, str]], done: list[tuple[Path, Path, Path]]) -> None:
@@ -200,7 +228,10 @@ def _apply(folder: Path, target: str, writer: str, moves: Sequence[tuple[str, st
 
 
 def recover(path: Path) -> None:
-    """Complete the renames to `path` of a process that was killed; if it is alive, wait until it has done them."""
+    """Complete the renames to `path` of a process that was killed; if it is alive, wait until it has done them.
+
+    They take milliseconds: what a process of another machine, or of a container that is gone, has not done in `_PATIENCE` it will not do.
+    """
     record, end = _record(path), time.monotonic() + _PATIENCE
     while os.path.lexists(record):
         plan = _plan(record, _target(path))
@@ -208,7 +239,7 @@ def recover(path: Path) -> None:
             if time.monotonic() > end - _PATIENCE + _TORN:
                 remove(record)
                 return
-        elif _is_dead(plan[0]):
+        elif _is_dead(plan[0]) or (_is_elsewhere(plan[0]) and time.monotonic() > end):
             with suppress(FileNotFoundError):  # another process is completing them, too
                 _apply(path.parent, _target(path), *plan, [])
             record.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from napari_spectrai import Experiment, fit, read
+from napari_spectrai import Experiment, fit, read, sweep
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.reports.run_report import write_report
@@ -84,10 +84,40 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run, damage):
     assert epochs == [1, 2, 3, 4, 5]
 
 
-def test_a_kill_between_two_checkpoints_leaves_the_one_before(run):
-    folder, _ = run
+def test_a_kill_between_two_checkpoints_leaves_the_one_before(run, tmp_path):
+    folder, data = run
     folder.checkpoint.unlink()
+    folder.journal.rename(tmp_path / "journal")  # what has learnt something is not begun again, whatever else is lost
+    with pytest.raises(FileExistsError, match="already contains a run"):
+        RunFolder.create(folder.experiment(), folder.path)
+    (tmp_path / "journal").rename(folder.journal)
+    swept = tmp_path / "sweep" / "run"
+    shutil.copytree(folder.path, swept)
+    folder.experiment().override("name=run").save(swept / "experiment.yml")
+    sweep(folder.experiment(), ["training.epochs=5"], *data, out=swept.parent)
+    assert any(isinstance(event, Started) and event.resumed_after > 0 for event in RunFolder(swept).events())
     assert next(event for event in resumed(run) if isinstance(event, Started)).resumed_after > 0
+
+
+@pytest.mark.parametrize("changed", [None, 0, 1])
+def test_a_training_that_goes_on_with_other_data_says_so(run, changed):
+    folder, data = run
+    if changed is not None:
+        data[changed] = data[changed].with_data(data[changed].numpy() + np.eye(120, 40, dtype=np.float32))
+    notes = next(event for event in resumed((folder, data)) if isinstance(event, Started)).notes
+    assert any("not those that the run began with" in note for note in notes) == (changed is not None)
+
+
+def test_a_run_that_does_not_hold_its_data_asks_for_them(tmp_path, stopped):
+    _, noisy, clean = stopped
+    folder = RunFolder(tmp_path / "run")
+    experiment = Experiment().override("network=savitzky_golay")
+    with closing(fit(experiment, noisy, clean, run=folder.path)) as events:
+        next(events)  # fitted in one go, its data are not copied
+    with pytest.raises(ValueError, match=r"give them again: train\(cubes=.*resume=True\)"):
+        list(fit(run=folder.path, resume=True))
+    assert folder.state() == "interrupted"
+    resumed((folder, [noisy, clean]))
 
 
 def test_where_no_checkpoint_is_good_the_model_is_named(run):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from napari_spectrai import Experiment, Run
-from napari_spectrai.runs import RunFolder, lock
+from napari_spectrai.runs import Finished, RunFolder, lock
 from napari_spectrai.runs.process_info import ProcessInfo
 
 BYSTANDER = "import sys, time; print('up', flush=True); sys.stdin.read()"
@@ -151,6 +151,28 @@ def test_a_lock_is_held_exactly_as_long_as_its_process_lives(folder):
         assert folder.owner() is None
     folder.claim()
     folder.release()
+
+
+def test_a_run_is_begun_by_the_process_that_works_there_alone(folder):
+    """Whoever is refused has changed nothing, or the run would be resumed with another document."""
+    other = Experiment(name="other")
+    with process(HOLDER.format(path=str(folder.path), alone=True)), pytest.raises(FileExistsError, match="which is running"):
+        RunFolder.create(other, folder.path)
+    folder.claim()
+    with pytest.raises(FileExistsError, match="which is running"):
+        RunFolder.create(other, folder.path)
+    folder.release()
+    assert folder.experiment() == Experiment()
+    folder.claim(lambda: folder.begin(other))
+    folder.append(Finished("done"))
+    folder.release()
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    for begin, error in ((folder.refuse_finished, ValueError), (lambda: folder.begin(Experiment()), FileExistsError)):
+        with pytest.raises(error, match="has finished"):
+            folder.claim(begin)
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
+    assert folder.state() == "finished"
+    assert folder.experiment() == other
 
 
 def test_without_file_locks_the_claim_is_respected_and_no_process_ended(folder, monkeypatch):

@@ -17,7 +17,9 @@ import pytest
 from zarr.core import sync
 from zarr.storage import LocalStore
 
-from napari_spectrai import Cube, SpectralAxis, files, read, swap, write
+from napari_spectrai import Cube, Experiment, SpectralAxis, files, read, swap, write
+from napari_spectrai.runs.folder import RunFolder, all_runs
+from napari_spectrai.runs.history import delete
 
 AXIS = SpectralAxis(np.linspace(400, 700, 4), "nm")
 
@@ -113,6 +115,48 @@ def test_companions_that_cannot_all_move_stay_as_they_were(tmp_path, monkeypatch
     assert read(path).axis == cube(1).axis
     np.testing.assert_array_equal(read(path).numpy(), cube(1).numpy())
     assert hidden(tmp_path) == []
+
+
+def test_renames_that_a_container_left_undone_block_neither_readers_nor_writers(tmp_path, monkeypatch):
+    """Its processes, unlike those of this machine, cannot be asked for."""
+    monkeypatch.setattr(swap, "_PATIENCE", 0.0)
+    path = tmp_path / "x.zarr"
+    write(cube(1), path)
+    monkeypatch.setattr(swap, "_machine", lambda: "ffffff")
+    temporary = swap.temporary_name(path)
+    write(cube(2), tmp_path / "new.zarr").rename(temporary)
+    moves = [[temporary.name, path.name]]
+    swap._record(path).write_text(json.dumps({"writer": swap._NAME.match(temporary.name)[2], "moves": moves}))
+    monkeypatch.setattr(swap, "_machine", lambda: "eeeeee")
+    np.testing.assert_array_equal(read(path).numpy(), cube(2).numpy())
+    write(cube(3), path)
+    assert hidden(tmp_path) == []
+
+
+def test_a_record_that_cannot_be_written_is_not_left_behind(tmp_path, monkeypatch):
+    write(cube(1), tmp_path / "x.zarr")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(swap, "flush", lambda _: None)
+    monkeypatch.setattr(swap, "_sync", full)
+    with pytest.raises(OSError, match="free some space"):
+        write(cube(2), tmp_path / "x.zarr")
+    np.testing.assert_array_equal(read(tmp_path / "x.zarr").numpy(), cube(1).numpy())
+    assert hidden(tmp_path) == []
+
+
+def test_of_a_run_whose_deletion_was_killed_no_half_is_listed_and_the_next_deletion_removes_the_rest(tmp_path, monkeypatch):
+    runs = [RunFolder.create(Experiment(), tmp_path / name) for name in ("first", "second")]
+    with monkeypatch.context() as patch:
+        patch.setattr(swap, "remove", lambda path: (path / "experiment.yml").unlink())
+        with pytest.raises(OSError, match="not all of first could be removed"):
+            delete(runs[0])
+    assert len(hidden(tmp_path)) == 1
+    assert [run.path.name for run in all_runs(tmp_path)] == ["second"]
+    delete(runs[1])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("moves", [

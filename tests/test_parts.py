@@ -20,7 +20,7 @@ import pytest
 import zarr
 from typer.testing import CliRunner
 
-from napari_spectrai import Cube, read, write
+from napari_spectrai import Cube, read, swap, write
 from napari_spectrai.cli import app
 from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
@@ -391,6 +391,21 @@ sys.stdin.readline()
             assert not found.done()
             other.communicate("\n")
             np.testing.assert_array_equal(found.result()[0].result.numpy(), whole)
+
+
+def test_what_kills_leave_of_a_job_in_parts_is_removed_by_the_next_part(halves, tmp_path):
+    cube, model, half, whole = halves
+    out = tmp_path / "x.zarr"
+    dead = f"{swap._machine()}-4194303-7-abcdef"
+    for folder in (tmp_path, half / "parts"):
+        (folder / f".0123456789ab.{dead}.partial.zarr").mkdir()
+    shutil.copytree(half, out)
+    shutil.rmtree(half / "parts" / f".0123456789ab.{dead}.partial.zarr")
+    assert done(model, cube, out, "2/2")[0] is not None
+    assert done(model, cube, tmp_path / "y.zarr", "1/2")[0] is None
+    (out / "parts" / "codes.zarr").mkdir()  # killed after the last part
+    np.testing.assert_array_equal(done(model, cube, out, "2/2")[0].result.numpy(), whole)
+    assert [*tmp_path.glob(".*"), *(out / "parts").glob(".*"), *(out / "parts").glob("*.zarr")] == []
 
 
 CHUNK_DAMAGES = {"gone": Path.unlink, "cut": DAMAGES["truncated"], "empty": DAMAGES["empty"]}

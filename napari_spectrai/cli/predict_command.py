@@ -175,14 +175,14 @@ def _write_results(prediction: Any, output: Path, *, is_classes: bool, streams: 
     """Write a result, unless it was written tile by tile, and what was asked for in addition."""
     from napari_spectrai.learn.inference.written import write_classes
 
-    if is_classes:
-        write_classes(prediction, output)
-    elif not streams:
-        write(prediction.result, output)
     if prediction.uncertainty is not None:
         write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{'.zarr' if is_classes else output.suffix}"))
     if prediction.applicability is not None and applicability:
         write(prediction.applicability, output.with_name(f"{output.stem}-applicability.zarr"))
+    if is_classes:
+        write_classes(prediction, output)
+    elif not streams:
+        write(prediction.result, output)
 
 
 def _predict_folder(

@@ -22,6 +22,7 @@ from napari_spectrai.learn.parallel.group import ProcessGroup
 from napari_spectrai.learn.parallel.joining import Joining, count_of_devices, joined, joining, refuse_indivisible, take_device
 from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
 from napari_spectrai.learn.train.block_split import BlockScore, is_needed
+from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.closed_form import fit_closed_form
 from napari_spectrai.learn.train.replica import Replica, Task, report
 from napari_spectrai.learn.train.splitting import split_data
@@ -34,6 +35,9 @@ from napari_spectrai.runs.launcher import rank_here
 from napari_spectrai.runs.start import data_in
 
 MAKE_ONE = "make one with Experiment.default(task, cube, truth), or read one with Experiment.load(path)"
+
+GIVEN = "train(cubes=…, truths=…, run=…, resume=True)"
+CHANGED = "The data are not those that the run began with; what it had learnt is kept. Start a new run to learn from these alone."
 
 
 def fit(
@@ -55,7 +59,7 @@ def fit(
         Left out only to resume: the run folder holds it.
     cubes, truths : Cube, array, napari layer or list of them, optional
         Default: the files that ``experiment.data`` names. What did not come unchanged from a file is copied into the run folder, so that
-        the run can be resumed (not for classical methods, which are fitted in one go).
+        the run can be resumed (not for classical methods, which are fitted in one go: to resume one, give the data again).
     run : path, optional
         The run folder; default: a new one in ``$NAPARI_SPECTRAI_RUNS`` or the user's data folder.
     resume : bool, default False
@@ -97,12 +101,12 @@ def fit(
             raise ValueError("resume=True needs the run to resume; give its folder with run=")
         folder = RunFolder(run)
         experiment = folder.experiment()
-        if folder.state() == "finished":
-            raise ValueError(f"the run in {folder.path} has finished; its model is {folder.best}. Start a new run to learn more")
+        if cubes is None and not experiment.data.input:
+            raise ValueError(f"{folder.path} does not hold the data of its run, which were in memory; give them again: {GIVEN}")
     else:
         experiment = of_type(experiment, Experiment, "the first argument of a training", MAKE_ONE)
         folder = RunFolder.create(experiment, run)
-    folder.claim()
+    folder.claim(folder.refuse_finished if resume else partial(folder.begin, experiment))
     try:
         with joining(folder) as processes:
             return (yield from _trained(experiment, cubes, truths, folder, processes, resume=resume))
@@ -139,7 +143,8 @@ def _trained(
     read = partial(split_data, reading, inputs, targets, folder, resume=resume)
     data = yield from stages.run("Preparing the spectra", lambda say: read(say=say))
     folder.keep_maps(data.split)
-    UsedPixels.of(experiment, inputs, targets, data.split, crossed=False).save(folder.path)
+    before, used = UsedPixels.load(folder.path), UsedPixels.of(experiment, inputs, targets, data.split, crossed=False)
+    used.save(folder.path)
     if experiment.network.classical:
         return (yield from fit_closed_form(experiment, data, folder))
     training = Trainer(experiment, data, folder, group=group)
@@ -149,6 +154,8 @@ def _trained(
         training.block_score = BlockScore(experiment, inputs, targets, folder)
     if resume:
         training.restore()
+        if before is not None and used.differs(before) and training.place != TrainingPosition():
+            training.data.notes.append(CHANGED)
     return (yield from training.events())
 
 
@@ -215,7 +222,7 @@ def train(
     try:
         return follow(fit(experiment, cubes, truths, run=run, resume=resume))[0]
     except KeyboardInterrupt as interruption:
-        if run is not None and RunFolder(run).checkpoint.exists():
+        if run is not None and RunFolder(run).has_checkpoint:
             interruption.add_note(f"The training is saved in {run}. Continue with train(run={str(run)!r}, resume=True).")
         raise
 

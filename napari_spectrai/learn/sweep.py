@@ -80,8 +80,7 @@ def sweep(
         if run.state in ("finished", "running"):  # by another process
             continue
         on_run(number, len(mine), run)
-        resumes = run.folder.checkpoint.exists()
-        if resumes:
+        if run.folder.has_checkpoint:
             drain(fit(run=run.folder.path, resume=True))
         else:
             run.folder.journal.unlink(missing_ok=True)  # of a run that ended before its first epoch

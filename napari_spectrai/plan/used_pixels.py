@@ -6,7 +6,7 @@ import hashlib
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,12 +46,15 @@ class UsedPixels:
         The number of each pixel's class plus one, 0 without a class; empty if the truths are cubes.
     crossed : bool
         Whether each training pixel was held out once (cross-validation), so that the validation score is of all of them.
+    truths : list of str
+        The name of each truth that is a cube; empty if they are classes, and in runs of earlier versions.
     """
 
     images: list[str]
     parts: list[Map]
     marked: list[npt.NDArray[np.int32]]
     crossed: bool = False
+    truths: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map], *, crossed: bool) -> Self:
@@ -64,7 +67,8 @@ class UsedPixels:
             labels = [truth for truth in truths if isinstance(truth, Labels)]
             marked = [values[numbered(truth, table)].reshape(one.shape) for truth, one in zip(labels, parts, strict=True)]
             parts = [np.where(m != 0, one, UNUSED).astype(np.uint8) for one, m in zip(parts, marked, strict=True)]
-        return cls([digest(cube) for cube in cubes], parts, marked, crossed)
+        pictured = [digest(truth) for truth in truths if isinstance(truth, Cube)]
+        return cls([digest(cube) for cube in cubes], parts, marked, crossed, pictured)
 
     def place(self, name: str) -> int | None:
         """Return the number of the image with this name; None if there is none."""
@@ -75,11 +79,17 @@ class UsedPixels:
         wanted = (TRAINING, VALIDATION) if self.crossed and part == "validation" else (_PARTS[part],)
         return [np.isin(one, wanted) for one in self.parts]
 
+    def differs(self, other: Self) -> bool:
+        """Whether the values of an image, or what its truth holds, are others, as far as both know them."""
+        images = zip([*self.images, *self.truths], [*other.images, *other.truths], strict=False)
+        marked = zip(self.marked, other.marked, strict=False)
+        return not all(is_named(*pair) for pair in images) or not all(np.array_equal(*pair) for pair in marked)
+
     # ---------------------------------------------------------------- files
 
     def save(self, folder: Path) -> None:
         """Write them into a run folder."""
-        arrays: dict[str, Any] = {"images": np.array(self.images), "crossed": np.array(self.crossed)}
+        arrays: dict[str, Any] = {"images": np.array(self.images), "crossed": np.array(self.crossed), "truths": np.array(self.truths, str)}
         arrays |= {f"part{number}": one for number, one in enumerate(self.parts)}
         arrays |= {f"class{number}": one for number, one in enumerate(self.marked)}
         with replacing(folder / FILE) as temporary:
@@ -93,7 +103,8 @@ class UsedPixels:
                 images = [str(one) for one in saved["images"]]
                 parts = [saved[f"part{number}"] for number in range(len(images))]
                 marked = [saved[f"class{number}"] for number in range(len(images)) if f"class{number}" in saved.files]
-                return cls(images, parts, marked, bool(saved["crossed"]))
+                truths = [str(one) for one in saved["truths"]] if "truths" in saved.files else []
+                return cls(images, parts, marked, bool(saved["crossed"]), truths)
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
             return None
 

@@ -10,8 +10,8 @@ import shutil
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -24,7 +24,7 @@ import psutil
 from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import make_folder, replacing, write_text
+from napari_spectrai.files import make_folder, replacing, write_text, writing
 from napari_spectrai.io.found import one_line
 from napari_spectrai.labels import Labels
 from napari_spectrai.parsing import read_document, refuse_special
@@ -35,6 +35,8 @@ from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
+EARLIER = "previous.pt"
+"""Name of the checkpoint before the last one, next to it."""
 _asked_here: dict[Path, Command] = {}
 """Commands of this process to itself, by folder."""
 
@@ -81,6 +83,7 @@ class RunFolder:
         self.best = self.path / "best.safetensors"
         self.last = self.path / "last.safetensors"
         self.checkpoint = self.path / "checkpoint" / "state.pt"
+        self.earlier_checkpoint = self.checkpoint.with_name(EARLIER)
         self.split = self.path / "split.npz"
         self.data = self.path / "data"
         self.log = self.path / "log.txt"
@@ -100,21 +103,71 @@ class RunFolder:
             If it contains a run that has learnt something, or that is running.
         """
         folder = cls(cls.new(experiment) if path is None else path)
-        if any(not isinstance(event, Stage) for event in folder.lines()):  # a command names its first stages before the training starts
-            if folder.has_learnt() or folder.state() not in ("failed", "stopped", "interrupted"):
-                raise FileExistsError(folder._why_not_again())
-            for path_of_run in (folder.split, folder.report, folder.path / "pixels.npz", folder.journal):
-                path_of_run.unlink(missing_ok=True)  # what the data folder holds may be the input of this training
+        folder._refuse_used()
         make_folder(folder.path)
-        experiment.save(folder.document)
+        try:
+            with folder._held():
+                folder.begin(experiment)
+        except lock.HeldError:
+            raise FileExistsError(folder._why_not_again("running")) from None
         return folder
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the lock for a moment."""
+        if self.owner() is not None:
+            raise lock.HeldError
+        with writing(self._lock):
+            lock.hold(self._lock, alone=False)
+        try:
+            yield
+        finally:
+            lock.release(self._lock)
+
+    def begin(self, experiment: Experiment) -> None:
+        """Write the document of a new run, while no other process can work here; what is left of one that learnt nothing is removed.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder contains a run that has learnt something.
+        """
+        self._refuse_used()
+        if self._has_begun():
+            for path in (self.split, self.report, self.path / "pixels.npz", self.journal):
+                path.unlink(missing_ok=True)  # what the data folder holds may be the input of this training
+        experiment.save(self.document)
+
+    def refuse_finished(self) -> None:
+        """Refuse to continue a run that has finished.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self._ending() == "finished":
+            raise ValueError(f"the run in {self.path} has finished; its model is {self.best}. Start a new run to learn more")
 
     def has_learnt(self) -> bool:
         """Whether there is a model, or a checkpoint to go on from."""
         return any(path.exists() for path in (self.best, self.last, self.checkpoint.parent))
 
-    def _why_not_again(self) -> str:
-        state = self.state()
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint, or the one before it, which alone is there if a process was killed while it replaced the last."""
+        return self.checkpoint.exists() or self.earlier_checkpoint.exists()
+
+    def _has_begun(self) -> bool:
+        """Whether there is a training in the journal; a command names its first stages before it starts."""
+        return any(not isinstance(event, Stage) for event in self.lines())
+
+    def _refuse_used(self) -> None:
+        ending = self._ending()
+        learnt = self.has_learnt() if self._has_begun() else self.has_checkpoint
+        if learnt or ending in ("finished", "unreadable"):
+            raise FileExistsError(self._why_not_again(ending))
+
+    def _why_not_again(self, state: State) -> str:
         if state == "finished":
             return (
                 f"{self.path} already contains a run, which has finished; choose another folder, and set training.start={self.best} to "
@@ -221,8 +274,13 @@ class RunFolder:
             return ""
         return word if word in ("stop", "pause", "resume") else ""  # type: ignore[return-value]
 
-    def claim(self) -> None:
+    def claim(self, begin: Callable[[], object] = lambda: None) -> None:
         """Take the folder's lock and record that this process works here; refuse if another running process does.
+
+        Parameters
+        ----------
+        begin : callable
+            Called as soon as no other process can work here, before anything is written; if it raises, nothing is claimed.
 
         Raises
         ------
@@ -233,12 +291,14 @@ class RunFolder:
         try:
             if owner is not None:
                 raise lock.HeldError
-            locked = lock.hold(self._lock, alone=is_alone())
+            with writing(self._lock):
+                locked = lock.hold(self._lock, alone=is_alone())
         except lock.HeldError as error:
             owner = owner or self.owner()
             who = f"process {owner}" if owner else "another process"
             raise RuntimeError(f"{who} is already working in {self.path}; stop it first, or choose another run folder") from error
         try:
+            begin()
             if not was_started():  # a command that is still there was for another process, which ended before it read it
                 write_text(self._control, "", durable=False)
             write_text(self._owner, json.dumps(asdict(ProcessInfo.here(locked=locked))), durable=False)
@@ -288,10 +348,15 @@ class RunFolder:
     def state(self) -> State:
         """Return the state of the run; ``"stopped"`` and ``"interrupted"`` runs can be resumed."""
         try:
-            if self.owner() is not None:
-                return "running"
+            return "running" if self.owner() is not None else self._ending()
+        except (ValueError, KeyError, TypeError):
+            return "unreadable"
+
+    def _ending(self) -> State:
+        """Return the state of the run if no process works here."""
+        try:
             ending = self.last_event()
-        except (ValueError, KeyError, TypeError):  # damaged files, or files of another version
+        except (ValueError, KeyError, TypeError):
             return "unreadable"
         if isinstance(ending, Finished):
             return "stopped" if ending.reason == "stopped" else "finished"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from napari_spectrai import swap
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.files import replacing
@@ -223,7 +224,7 @@ def delete(folder: RunFolder) -> None:
     _refuse_running(folder, "deleted")
     if not folder.document.exists():
         raise ValueError(f"{folder.path} contains no run (no experiment.yml), so nothing is deleted")
-    shutil.rmtree(folder.path)
+    swap.discard(folder.path)
     _known.pop(folder.path, None)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai import swap
 from napari_spectrai.io.found import one_line
 from napari_spectrai.parsing import parse_json, read_document, refuse_special
 
@@ -95,7 +94,8 @@ def write_plan(path: Path, plan: Mapping[str, Any]) -> None:
 
 def published(place: Path, make: Callable[[Path], object]) -> bool:
     """Make a folder under a temporary name and rename it; return whether it was this process that made it: the first one wins."""
-    temporary = place.with_name(f".{uuid.uuid4().hex}{place.suffix}")
+    swap.sweep(place.parent)
+    temporary = swap.temporary_name(place)
     try:
         make(temporary)
         try:
@@ -106,7 +106,8 @@ def published(place: Path, make: Callable[[Path], object]) -> bool:
             return False
         return True
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        swap.remove(temporary)
+        swap.finished(temporary)
 
 
 def save(folder: Path, arrays: Arrays) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
-import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_spectrai import swap
 from napari_spectrai.files import write_text, writing
 from napari_spectrai.parsing import refuse_special
 from napari_spectrai.runs import lock
@@ -218,14 +217,16 @@ class PartRecord:
         """Return a Zarr array that all parts write into, in the record, or (without a name) the output itself; the first part makes it."""
         place = self.folder / name if name else self.output
         if not (place / _ARRAY).exists():
-            temporary = self.folder / f".{uuid.uuid4().hex}.zarr"
+            swap.sweep(self.folder)
+            temporary = swap.temporary_name(self.folder / "array.zarr")
             try:
                 with writing(self.output):
                     create(temporary)
                     place.mkdir(exist_ok=True)
                     (temporary / _ARRAY).replace(place / _ARRAY)
             finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+                swap.remove(temporary)
+                swap.finished(temporary)
         return self.opened(name)
 
     def opened(self, name: str) -> Any:
@@ -313,15 +314,19 @@ class PartRecord:
 
         Of parts that finish at the same time, one completes the job, and the others wait for it.
         """
+        if self.finished is None and self.missing:
+            return None
+        notes = self._completed(finish)
+        for item in (*self.folder.glob("*.zarr"), *self.folder.glob(f"{STOP}*")):  # also what a kill after the last part has left
+            swap.remove(item)
+        return notes
+
+    def _completed(self, finish: Callable[[], Sequence[str]]) -> list[str]:
         if (notes := self.finished) is not None:
             return notes
-        if self.missing:
-            return None
         with self._turn():
             if (notes := self.finished) is not None:
                 return notes
             notes = [*dict.fromkeys([*(note for number in range(1, self.count + 1) for note in self.state(number).notes), *finish()])]
             write_text(self.folder / _FINISHED, json.dumps({"notes": notes}))
-        for item in (*self.folder.glob("*.zarr"), *self.folder.glob(f"{STOP}*")):
-            shutil.rmtree(item) if item.is_dir() else item.unlink(missing_ok=True)
         return notes

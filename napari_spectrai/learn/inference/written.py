@@ -22,17 +22,20 @@ from napari_spectrai.runs.result_table import NAME, Row, failed_row, of_cube, of
 
 
 def write_classes(prediction: Prediction, output: Path, *, probabilities: bool = True) -> None:
-    """Write classes as a label image or a table, and what belongs to them next to it; `probabilities`: unless they are there already."""
+    """Write classes as a label image or a table, and what belongs to them next to it; `probabilities`: unless they are there already.
+
+    `output` is written last: where it is there, all of it is.
+    """
     assert prediction.labels is not None  # noqa: S101
     assert prediction.probabilities is not None  # noqa: S101
-    if output.suffix.lower() == ".csv":
-        write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
-    else:
-        write_labels(prediction.labels, output)
     if probabilities and output.suffix.lower() != ".csv":
         write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
     if prediction.components is not None:
         write(prediction.components, output.with_name(f"{output.stem}-components.csv"))
+    if output.suffix.lower() == ".csv":
+        write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
+    else:
+        write_labels(prediction.labels, output)
 
 
 def row_of_prediction(source: Path, output: Path, prediction: Prediction) -> Row:

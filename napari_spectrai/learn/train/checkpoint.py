@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.files import replacing
+from napari_spectrai.runs.folder import EARLIER
 
 _FAULTS = (
     RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, OSError, OverflowError, MemoryError,
@@ -39,12 +40,7 @@ class TrainingPosition:
 
 def before(path: Path) -> Path:
     """Return where the checkpoint before the last one is kept."""
-    return path.with_name("previous.pt")
-
-
-def is_there(path: Path) -> bool:
-    """Whether there is a checkpoint, or the one before it."""
-    return path.exists() or before(path).exists()
+    return path.with_name(EARLIER)
 
 
 def save(path: Path, place: TrainingPosition, parts: dict[str, Any], generator: torch.Generator) -> None:

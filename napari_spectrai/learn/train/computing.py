@@ -11,7 +11,6 @@ from torch import nn
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.parallel.group import ProcessGroup
-from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.micro_batch import micro_batch, micro_batch_before
 from napari_spectrai.learn.train.precision import precision_before, training_precision
 from napari_spectrai.runs import RunFolder
@@ -38,7 +37,7 @@ class Computing:
 
     @property
     def _resumed(self) -> bool:
-        return checkpoint.is_there(self.folder.checkpoint)
+        return self.folder.has_checkpoint
 
     @property
     def _shape(self) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ class Saver:
 
     def restored(self, place: TrainingPosition) -> TrainingPosition:
         """Restore the last checkpoint, and return its position; without one, return `place`, the beginning."""
-        if checkpoint.is_there(self.folder.checkpoint):
+        if self.folder.has_checkpoint:
             models = self.folder.last if self.folder.last.exists() else None
             place, note = checkpoint.load(self.folder.checkpoint, self.parts, self.generator, models=models)
             self.data.notes.extend([note] if note else [])

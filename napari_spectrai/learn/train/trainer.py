@@ -21,7 +21,6 @@ from napari_spectrai.learn.device import accelerator, choose_device
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.parallel.group import ALONE, Order, ProcessGroup
 from napari_spectrai.learn.stages import Say, Stages, StageStopped
-from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.batches import Batches
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.computing import Computing
@@ -81,7 +80,7 @@ class Trainer:
         self.device = choose_device(settings.device)
         torch.manual_seed(settings.seed)
         self.data = data = data.to(self.device)
-        network = initialise(experiment, data, pretrained=not checkpoint.is_there(folder.checkpoint))
+        network = initialise(experiment, data, pretrained=not folder.has_checkpoint)
         still = freeze(network, settings.frozen)
         computing = Computing(experiment, data, folder, group, self.device)
         self.precision = precision or computing.precision(network)
