@@ -20,6 +20,7 @@ except ImportError:  # on Windows
 
 _STORE = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _ELSEWHERE = "choose a folder that can be written"
+_FAILS = "this disk, or that of what is read, fails or is no longer connected; check it, or choose another"
 _UNTOUCHED = "what was saved before is untouched"
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -185,6 +186,8 @@ def _explained(error: BaseException, path: Path, temporary: Path, needs: int, at
         return _full(path, needs=needs, at_most=at_most, so_far=so_far, free=free)
     if isinstance(error, OSError) and number in _UNWRITABLE:
         return type(error)(number, f"{os.strerror(number or 0)}: {_ELSEWHERE}; {_UNTOUCHED}", str(path))
+    if isinstance(error, OSError) and number == errno.EIO:
+        return type(error)(number, f"{os.strerror(number)}: {_FAILS}; {_UNTOUCHED}", str(path))
     if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that the user has not given
         return type(error)(number, error.strerror, str(path))
     return None

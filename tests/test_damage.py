@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import shutil
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from napari_spectrai import Experiment, fit, read, sweep
 from napari_spectrai.io.labels import read_labels
@@ -97,6 +101,25 @@ def test_a_kill_between_two_checkpoints_leaves_the_one_before(run, tmp_path):
     sweep(folder.experiment(), ["training.epochs=5"], *data, out=swept.parent)
     assert any(isinstance(event, Started) and event.resumed_after > 0 for event in RunFolder(swept).events())
     assert next(event for event in resumed(run) if isinstance(event, Started)).resumed_after > 0
+
+
+def test_a_disk_that_fails_while_a_checkpoint_is_written_is_named(run, monkeypatch):
+    """Whatever torch reports of closing its archive afterwards."""
+    folder, _ = run
+    state = torch.load(folder.checkpoint, weights_only=True)
+    for number in range(8):
+
+        class Failing(io.BytesIO):
+            left = number
+
+            def write(self, content):
+                if not self.left:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                self.left -= 1
+                return super().write(content)
+
+        with pytest.raises(OSError, match="Input/output error"):
+            checkpoint._write(state, SimpleNamespace(open=lambda _: Failing()))
 
 
 @pytest.mark.parametrize("changed", [None, 0, 1])

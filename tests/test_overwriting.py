@@ -221,7 +221,8 @@ def test_a_full_disk_is_said_with_the_most_that_a_compressed_file_needs(name, tm
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "free some space there"), (errno.EROFS, "choose a folder that can be written")]
+    ("number", "words"),
+    [(errno.ENOSPC, "free some space there"), (errno.EROFS, "choose a folder that can be written"), (errno.EIO, "no longer connected")],
 )
 def test_an_error_of_writing_in_place_names_the_result_and_the_remedy_once(number, words, tmp_path):
     store = tmp_path / "x.zarr"

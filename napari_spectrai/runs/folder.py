@@ -133,7 +133,7 @@ class RunFolder:
             If the folder contains a run that has learnt something.
         """
         self._refuse_used()
-        if self._has_begun():
+        if self._has_started():
             for path in (self.split, self.report, self.path / "pixels.npz", self.journal):
                 path.unlink(missing_ok=True)  # what the data folder holds may be the input of this training
         experiment.save(self.document)
@@ -157,13 +157,13 @@ class RunFolder:
         """Whether there is a checkpoint, or the one before it, which alone is there if a process was killed while it replaced the last."""
         return self.checkpoint.exists() or self.earlier_checkpoint.exists()
 
-    def _has_begun(self) -> bool:
+    def _has_started(self) -> bool:
         """Whether there is a training in the journal; a command names its first stages before it starts."""
         return any(not isinstance(event, Stage) for event in self.lines())
 
     def _refuse_used(self) -> None:
         ending = self._ending()
-        learnt = self.has_learnt() if self._has_begun() else self.has_checkpoint
+        learnt = self.has_learnt() if self._has_started() else self.has_checkpoint
         if learnt or ending in ("finished", "unreadable"):
             raise FileExistsError(self._why_not_again(ending))
 

@@ -55,9 +55,18 @@ def save(path: Path, place: TrainingPosition, parts: dict[str, Any], generator: 
         },
     }
     with replacing(path, needs=_size(state)) as temporary:
-        torch.save(state, temporary)
+        _write(state, temporary)
         with suppress(FileNotFoundError):
             path.replace(before(path))  # if this is the end, `load` finds it there
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    """Write a state, with the error of the disk where there is one: torch itself reports that of closing the file after it."""
+    with path.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def _size(state: Any) -> int:
