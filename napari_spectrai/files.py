@@ -184,10 +184,9 @@ def _explained(error: BaseException, path: Path, temporary: Path, needs: int, at
         return _too_large(path)
     if number in _FULL or (number is None and free is not None and free < max(needs, _NEARLY_FULL)):
         return _full(path, needs=needs, at_most=at_most, so_far=so_far, free=free)
-    if isinstance(error, OSError) and number in _UNWRITABLE:
-        return type(error)(number, f"{os.strerror(number or 0)}: {_ELSEWHERE}; {_UNTOUCHED}", str(path))
-    if isinstance(error, OSError) and number == errno.EIO:
-        return type(error)(number, f"{os.strerror(number)}: {_FAILS}; {_UNTOUCHED}", str(path))
+    if isinstance(error, OSError) and number in (*_UNWRITABLE, errno.EIO):
+        remedy = _FAILS if number == errno.EIO else _ELSEWHERE
+        return type(error)(number, f"{os.strerror(number or 0)}: {remedy}; {_UNTOUCHED}", str(path))
     if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that the user has not given
         return type(error)(number, error.strerror, str(path))
     return None

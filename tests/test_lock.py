@@ -153,7 +153,7 @@ def test_a_lock_is_held_exactly_as_long_as_its_process_lives(folder):
     folder.release()
 
 
-def test_a_run_is_begun_by_the_process_that_works_there_alone(folder):
+def test_a_run_is_started_by_the_process_that_works_there_alone(folder):
     """Whoever is refused has changed nothing, or the run would be resumed with another document."""
     other = Experiment(name="other")
     with process(HOLDER.format(path=str(folder.path), alone=True)), pytest.raises(FileExistsError, match="which is running"):
