@@ -30,7 +30,7 @@ def best_settings(
 ) -> dict[str, float]:
     """Return the penalty ``C`` and the ``gamma`` with the best mean accuracy; of equal ones, the first.
 
-    The scores are those of a grid search that computes the Gaussian kernel anew for each setting, which takes most of its time.
+    The scores are those of a grid search that computes the Gaussian kernel again for each setting, which takes most of its time.
 
     Parameters
     ----------
