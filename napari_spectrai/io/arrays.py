@@ -14,10 +14,11 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.container import choose, find_axis, kind_of, numbers_in, plainly_last, say_unfitting, spells_axis
+from napari_spectrai.io.axis_lists import find_axis, say_unfitting
+from napari_spectrai.io.container import choose, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 from napari_spectrai.io.ordered_lines import of_ordered_line
-from napari_spectrai.io.unfolded import folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
 from napari_spectrai.parsing import read_document
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes", "map_layer")
@@ -130,7 +131,7 @@ def _array(path: Path, dataset: str | None) -> RawArray:
 
 def _archive(path: Path, dataset: str | None) -> RawArray:
     members = members_of(path)
-    others = {n: kind_of(dtype) for n, (_, dtype) in members.items() if dtype.kind in "cV"}
+    others = {n: kind_of(dtype) for n, (_, dtype) in members.items() if dtype.kind in "cVO"}
     name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path, unread=others)
     affordable(*members[name])
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -144,7 +145,7 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
                 spelled = numbers_in(archive[n])
                 lists |= {} if spelled is None else {n: spelled}
         words = {n: str(np.ravel(archive[n])[0]) for n, (shape, dtype) in members.items() if dtype.kind == "U" and math.prod(shape) == 1}
-        numbers = {n: member(archive, n) for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) <= 2}
+        numbers = {n: member(archive, n) for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) in COUNTS}
     sides = sides_of(numbers, data.shape)
     if sides is not None:
         lists = {n: values for n, values in lists.items() if np.size(values) == data.shape[sides.bands(data.shape)]}

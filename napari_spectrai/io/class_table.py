@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_spectrai.io.columns import counts_up, role_of
 from napari_spectrai.io.found import warn
 from napari_spectrai.io.grids import FILLED, steps
-from napari_spectrai.io.layouts import pair_of_sides, pixels
+from napari_spectrai.io.table_sides import pair_of_sides, pixels
 from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.labels import MISSING_NAMES, UNKNOWN
 from napari_spectrai.remedies import where

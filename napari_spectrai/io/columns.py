@@ -183,6 +183,12 @@ def recur(values: npt.NDArray[np.float64]) -> bool:
     return 1 < known <= len(values) / 2
 
 
+def tells_apart(names: Sequence[str], wave: npt.NDArray[np.float64]) -> bool:
+    """Whether names tell apart the spectra whose positions recur in lines of one value: each has every position once."""
+    known = np.unique(wave[np.isfinite(wave)]).size
+    return recur(wave) and len(set(names)) * known == len(wave) == len(set(zip(names, wave.tolist(), strict=True)))
+
+
 def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> Layout:
     """Return the layout with other roles: by the titles of the columns, or by their numbers from 0."""
     names = names_of(table)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.container import find_axis, is_excluded, of_values, plainly_last
+from napari_spectrai.io.axis_lists import find_axis, of_values
+from napari_spectrai.io.container import is_excluded, plainly_last
 from napari_spectrai.io.found import RawArray
 from napari_spectrai.io.grids import planes
 from napari_spectrai.remedies import is_answered

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.container import LONGEST_LIST, find_axis, is_axis, is_excluded, numbers_in
+from napari_spectrai.io.axis_lists import find_axis
+from napari_spectrai.io.container import LONGEST_LIST, is_axis, is_excluded, numbers_in
 from napari_spectrai.io.found import positions
 from napari_spectrai.io.named_units import unit_names
 from napari_spectrai.parsing import parse_json

@@ -15,7 +15,7 @@ from napari_spectrai.io.container import choose
 from napari_spectrai.io.envi_axis import axis_of
 from napari_spectrai.io.envi_fields import number_of, numbers_of, parse, parts_of, whole
 from napari_spectrai.io.formats import envi_header
-from napari_spectrai.io.found import RawArray, mapped, paired, scaled_bands, unpacked, warn
+from napari_spectrai.io.found import RawArray, mapped, paired, plausible, scaled_bands, unpacked, warn
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.placement import placed
 
@@ -29,15 +29,15 @@ _SLAB = 2**26
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
 
 
-def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
-    """Return the file of values: the one that was opened, else one of the header's name and any suffix."""
+def _values(path: Path, header: Path, fields: dict[str, str], size: int) -> Path:
+    """Return the file of values: the one that was opened, else one of the header's name and any suffix, if possible of the right size."""
     if path != header:
         return path
     # ours are in .img, whatever other files are in the folder
-    for suffix in (".img",) if fields.get("written by") == _OURS else _SUFFIXES:
-        candidate = header.with_suffix(suffix)
-        if candidate.is_file() and candidate != header:
-            return candidate
+    suffixes = (".img",) if fields.get("written by") == _OURS else _SUFFIXES
+    candidates = [file for suffix in suffixes if (file := header.with_suffix(suffix)).is_file() and file != header]
+    if candidates:  # a table or a note may have one of these suffixes too
+        return next((file for file in candidates if file.stat().st_size == size), candidates[0])
     stem = header.stem
     others = [
         file
@@ -84,7 +84,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         raise ValueError("its values are compressed, which is not read; save it without compression")
     if any(numbers_of(fields.get("major frame offsets", "")) + numbers_of(fields.get("minor frame offsets", ""))):
         raise ValueError("its lines have bytes of other things between them (frame offsets), which is not read; save it without them")
-    values = _values(path, header, fields)
+    values = _values(path, header, fields, whole(fields, "header offset", 0) + plausible(shape, order + _TYPES[code]))
     if _starts_as_tiff(values) and not whole(fields, "header offset", 0):
         return _of_tiff(path, values, fields)
     data: Any = mapped(values, order + _TYPES[code], shape, whole(fields, "header offset", 0))

@@ -52,7 +52,7 @@ def parse(header: Path) -> dict[str, str]:
                 if quantity_of(usual) == "wavenumber":
                     fields.setdefault("wavelength units", "1/cm")
         place = end + 1
-    if content.count("{") > content.count("}"):
+    if content.rfind("{") > content.rfind("}"):  # braces within a description need not be balanced
         raise ValueError(f"{header.name} ends within a list; it is truncated")
     *_, ending = content.rstrip().rpartition("\n")
     if not any(mark in ending for mark in "=}];"):

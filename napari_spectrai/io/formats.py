@@ -65,7 +65,8 @@ FORMATS = (
     Format("WITec", (".wip", ".wid"), "witec"),
     Format("Bruker OPUS", _DIGITS, "opus"),
     Format("imzML", (".imzml",), "imzml"),
-    Format("a vendor's format", (".dm3", ".dm4", ".tvf", ".bcf", ".spx", ".hspy", ".emd", ".msa", ".sur", ".pro", ".xml"), "vendor"),
+    Format("EMSA/MAS", (".msa", ".emsa"), "emsa"),
+    Format("a vendor's format", (".dm3", ".dm4", ".tvf", ".bcf", ".spx", ".hspy", ".emd", ".sur", ".pro", ".xml"), "vendor"),
 )
 """A format is identified by the longest suffix that fits, or by content where that suffix is shared (`_SHARED`)."""
 
@@ -165,7 +166,7 @@ def _of_words(head: bytes) -> Format | None:
         return _named("Igor binary wave")
     if words.startswith(b"##") and re.search(rb"^##\s*JCAMP[-_ ]?DX\s*=|^##\s*TITLE\s*=", words, re.MULTILINE | re.IGNORECASE):
         return _named("JCAMP-DX")
-    return _named("a vendor's format") if words.startswith(b"#FORMAT") and b"EMSA" in words else None
+    return _named("EMSA/MAS") if words.startswith(b"#FORMAT") and b"EMSA" in words else None
 
 
 def _of_companions(path: Path) -> Format | None:

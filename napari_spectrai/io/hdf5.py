@@ -17,17 +17,8 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import hdf5_tables
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import (
-    choose,
-    find_axis,
-    is_axis,
-    kind_of,
-    numbers_in,
-    of_values,
-    plainly_last,
-    say_unfitting,
-    spells_axis,
-)
+from napari_spectrai.io.axis_lists import find_axis, of_values, say_unfitting
+from napari_spectrai.io.container import choose, is_axis, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
@@ -38,7 +29,7 @@ from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.packing import list_of_packing, of_packing
 from napari_spectrai.io.satellites import prisma_scale
-from napari_spectrai.io.unfolded import folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
 from napari_spectrai.remedies import give
 from napari_spectrai.units import unit_of
 
@@ -241,12 +232,12 @@ def _chosen(
 
 
 def _numbers(main: h5py.Dataset) -> dict[str, Any]:
-    """Return the numbers, one or two, next to a data set and in attributes of it, its group and the file."""
+    """Return the numbers, up to three, next to a data set and in attributes of it, its group and the file."""
     holders = (main.file, main.parent, main)
-    found = {key: value for holder in holders for key, value in holder.attrs.items() if np.size(value) in (1, 2)}
+    found = {key: value for holder in holders for key, value in holder.attrs.items() if np.size(value) in COUNTS}
     for key in main.parent:
         item = found_at(main.file, f"{main.parent.name}/{key}")
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and item.size in (1, 2) and is_own(item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and item.size in COUNTS and is_own(item):
             found[key] = item[()]
     return found
 

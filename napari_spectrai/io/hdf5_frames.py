@@ -9,8 +9,9 @@ import h5py
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.axis_lists import of_values
 from napari_spectrai.io.columns import counts_up, in_order
-from napari_spectrai.io.container import of_values, short_name
+from napari_spectrai.io.container import short_name
 from napari_spectrai.io.nexus import text
 from napari_spectrai.units import quantity_of, unit_of
 

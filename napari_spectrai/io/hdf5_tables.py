@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from napari_spectrai.io.axis_lists import find_axis
 from napari_spectrai.io.columns import COORDINATES, counts_up, in_order, role_of
-from napari_spectrai.io.container import find_axis
 from napari_spectrai.io.facts import Facts, length_unit
 from napari_spectrai.io.found import RawArray, SeveralArraysError, affordable, positions, warn
 from napari_spectrai.io.grids import laid_out

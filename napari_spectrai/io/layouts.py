@@ -22,21 +22,17 @@ from napari_spectrai.io.columns import (
     recur,
     repeats,
     role_of,
+    tells_apart,
 )
 from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.table_dialects import is_excitation
 from napari_spectrai.io.table_results import of_sample
+from napari_spectrai.io.table_sides import at_places, is_column_number, pair_of_sides, pixels
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.untitled_layouts import by_values, some_of
 from napari_spectrai.remedies import where
-from napari_spectrai.units import Unit, is_unit, quantity_of, unit_of
+from napari_spectrai.units import Unit, is_unit, quantity_of, unit_of, usual_unit
 
-_NUMBERED = r"(?:[_ ]?(?:index|idx|no\.?|number))?"
-_ROW = re.compile(rf"py|lat(?:itude)?|northing|(?:map|pixel|image)?[_ ]?(?:rows?|lines?){_NUMBERED}", re.IGNORECASE)
-_COLUMN = re.compile(rf"px|lon(?:gitude)?|easting|(?:map|pixel|image)?[_ ]?(?:col|cols|columns?){_NUMBERED}", re.IGNORECASE)
-_SIDES = {("j", "i"), ("n", "m"), ("sample", "line"), ("samples", "lines"), ("east", "north"), ("column", "line"), ("col", "line")}
-_OF_A_SIDE = re.compile(r"[xy]|^\s*(?:[ijmn]|samples?|lines?|col(?:umn)?|east|north)\s*$", re.IGNORECASE)
-_MOST_SIDES = 16
 _NONE = Unit("")
 _SHARE_OF_BANDS = 0.7
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
@@ -62,6 +58,8 @@ def layout_of(table: Table) -> Layout:
         return _by_names(table, [f"{over} {title}".strip() for over, title in zip(above, titles, strict=True)], named)
     if width == 1:
         return Layout("columns", ("intensity",))
+    if at_places(numbers, titles, named):
+        return Layout("rows", tuple(role or "intensity" for role in named))
     found = by_values(numbers, named)
     if found.kind == "columns" and table.names:
         roles, notes = list(found.roles), list(found.notes)
@@ -88,31 +86,6 @@ def _alternate(titles: Sequence[str]) -> bool:
     words = [title.strip().casefold() for title in titles]
     pairs = list(zip(words[::2], words[1::2], strict=False))
     return 2 < len(words) == 2 * len(pairs) and all(x[:1] == "x" and y[:1] == "y" and x[1:] == y[1:] for x, y in pairs)
-
-
-def pixels(titles: Sequence[str], named: list[str]) -> None:
-    """Make the number of a row and of a column, which stand together, the coordinates that they are."""
-    rows = [column for column, title in enumerate(titles) if _ROW.fullmatch(title.strip())]
-    columns = [column for column, title in enumerate(titles) if _COLUMN.fullmatch(title.strip())]
-    if len(rows) == len(columns) == 1:
-        named[rows[0]], named[columns[0]] = "y", "x"
-
-
-def pair_of_sides(titles: Sequence[str]) -> dict[int, str]:
-    """Return the columns of x and y: two whose titles differ in this letter alone, such as ``X index`` and ``Y index``, or ``i``, ``j``.
-
-    None where there are several such pairs, as of positions and intensities that alternate.
-    """
-    words = {column: title.strip().casefold() for column, title in enumerate(titles) if _OF_A_SIDE.search(title)}
-    words = dict(list(words.items())[:_MOST_SIDES])
-    found = [
-        (one, other)
-        for one, first in words.items()
-        for other, second in words.items()
-        if (first, second) in _SIDES
-        or (len(first) == len(second) and [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]] == [("x", "y")])
-    ]
-    return {found[0][0]: "x", found[0][1]: "y"} if len(found) == 1 else {}
 
 
 # ------------------------------------------------------------------ one line per spectrum
@@ -165,9 +138,14 @@ def _is_head(
         return True
     if position is not None and position not in table.words:
         return not running and not (axis and (plain or len(own) > len(values)))
-    if table.leads == 1 and running and axis:
-        return False
+    if table.leads == 1 and axis and (running or (plain and _are_wavelengths(own) and values.min() <= 0)):
+        return False  # times, some before zero, over wavelengths
     return (in_order(values, 0.8) or len(values) == 2 or table.leads is not None) and (bool(others) or not running)
+
+
+def _are_wavelengths(values: npt.NDArray[np.float64]) -> bool:
+    unit = usual_unit("wavelength", values)
+    return unit is not None and unit.name == "nm"
 
 
 def _both_in_order(column: npt.NDArray[np.float64], line: npt.NDArray[np.float64]) -> bool:
@@ -219,7 +197,9 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
         others = some_of([titles[column] or str(column) for column in places])
         notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
     placed = "intensity" in roles and {"x", "y"} <= set(roles)
+    called = (cells for column, cells in table.words.items() if roles[column] == "label")
     long = repeats(numbers[:, chosen]) or (placed and recur(numbers[:, chosen]))
+    long = long or ("intensity" in roles and any(tells_apart(cells, numbers[:, chosen]) for cells in called))
     still = np.logical_and.reduce(numbers == numbers[0])
     for column, role in enumerate(roles):
         if role in COORDINATES and not long and not still[column] and length_unit(titles[column]) and "intensity" in roles:
@@ -230,7 +210,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
         elif role == "intensity" and column < chosen and still[column] and not INTENSITY.search(titles[column]):
             roles[column] = "index"  # a setting
         elif role == "intensity" and counts_up(numbers[:, column]) and not INTENSITY.search(titles[column]):
-            roles[column] = "index" if column < chosen or _COLUMN.fullmatch(titles[column].strip()) else role
+            roles[column] = "index" if column < chosen or is_column_number(titles[column]) else role
     if long:
         _still(numbers, chosen, roles, titles, notes)
     else:
@@ -273,14 +253,18 @@ def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titl
 def _pairs(table: Table, places: Sequence[int], roles: list[str], notes: list[str]) -> Layout:
     """Return the layout of columns of positions that alternate with those of intensities, which must all be the same."""
     numbers = table.numbers
-    if any(not np.array_equal(numbers[:, column], numbers[:, places[0]], equal_nan=True) for column in places[1:]):
+    fullest = places[int(np.argmax(np.isfinite(numbers[:, places]).sum(0)))]  # the last lines of shorter spectra are empty
+    same = (numbers[:, places] == numbers[:, [fullest]]) | np.isnan(numbers[:, places])
+    if not same.all():
         names = some_of([table.names[column] or str(column) for column in places])
         raise ValueError(
             f"its spectra lie at different positions (columns {some_of(list(map(str, places)))}: {names}); make "
             f"{places[0]} the position and {places[0] + 1} the intensity {where('columns')}"
         )
-    for column in places[1:]:
-        roles[column] = "ignored"
+    if np.isnan(numbers[np.isfinite(numbers[:, fullest])][:, places]).any():
+        notes.append("its spectra are not equally long; the shorter ones are NaN where they have no positions")
+    for column in places:
+        roles[column] = "position" if column == fullest else "ignored"
     above = table.units or table.names  # the name of a spectrum may stand over its positions alone
     titles = [title or above[max(0, column - 1)] for column, title in enumerate(above)]
     _leave_out(titles, roles, notes)

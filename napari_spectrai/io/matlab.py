@@ -15,14 +15,15 @@ from scipy.io import loadmat, savemat, whosmat
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, numbers_in, plainly_last, say_unfitting, spells_axis
+from napari_spectrai.io.axis_lists import find_axis, say_unfitting
+from napari_spectrai.io.container import choose, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.found import MOST_BANDS, RawArray, affordable
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.matlab_elements import gathered, is_element, units_in
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import is_own
 from napari_spectrai.io.ordered_lines import of_ordered_line
-from napari_spectrai.io.unfolded import folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
@@ -60,7 +61,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
                 near = {n: a[()] for n, a in arrays.items() if a.size <= MOST_BANDS} | elements
                 data: Any = np.atleast_2d(elements[name])
             else:
-                near = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2} | elements
+                near = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size in COUNTS} | elements
                 data = hdf5.lazily(path, arrays[name].name, arrays[name]).T
             found = _found(path, data, _others(near, name, data.shape), units, main=name)
             if found.axis is None:
@@ -72,7 +73,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     plain = {n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}
     name = choose(plain | {n: np.shape(values) for n, values in inner.items()}, dataset, path)
     if name in inner:
-        small = [n for n, (s, k) in shapes.items() if k in _NUMERIC and np.prod(s) in (*np.shape(inner[name]), 1, 2)]
+        small = [n for n, (s, k) in shapes.items() if k in _NUMERIC and np.prod(s) in (*np.shape(inner[name]), *COUNTS)]
         near = {n: one for n, one in loadmat(path, variable_names=small).items() if n in small} if small else {}
         return replace(
             _found(path, np.atleast_2d(inner[name]), _others(near | inner, name, np.shape(inner[name])), units_in(said), main=name),
@@ -80,10 +81,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         )
     shape, kind = shapes[name]
     affordable(shape, f"u{_NUMERIC[kind]}")
-    small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, 1, 2)]
+    small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, *COUNTS)]
     small += [n for n, (s, k) in shapes.items() if k == "char" and _is_word(n) and np.prod(s) <= _LONGEST_WORD]
     contents = loadmat(path, variable_names=[name, *small])
-    numeric = {n: values for n, values in inner.items() if np.size(values) in (*shape, 1, 2)}
+    numeric = {n: values for n, values in inner.items() if np.size(values) in (*shape, *COUNTS)}
     numeric |= {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
     unit = np.ravel(contents.get("unit", ()))
     said |= {n: str(np.ravel(contents[n])[0]) for n in small if shapes[n][1] == "char" and np.size(contents.get(n, ()))}
@@ -144,7 +145,7 @@ def _elements73(arrays: Mapping[str, h5py.Dataset]) -> dict[str, Any]:
 
 def _others(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the arrays that may be positions of the bands of one, or numbers that say how its pixels lie."""
-    return {key: values for key, values in arrays.items() if key != name and np.size(values) in (*shape, 1, 2)}
+    return {key: values for key, values in arrays.items() if key != name and np.size(values) in (*shape, *COUNTS)}
 
 
 def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -103,7 +103,7 @@ def of_image(xml: str, number: int) -> OmeImage:
         size,
         unit,
         tuple(channel.get("Name", "") for channel in channels),
-        tuple((channel.get("EmissionWavelength"), channel.get("EmissionWavelengthUnit", "nm")) for channel in channels),
+        _emissions(root, channels),
         tuple(filter(None, map(_excitation, channels))),
         _modulo(root, image, pixels),
         {
@@ -111,6 +111,29 @@ def of_image(xml: str, number: int) -> OmeImage:
             "T": (float(pixels.get("TimeIncrement") or 0), pixels.get("TimeIncrementUnit", "s")),
         },
     )
+
+
+def _emissions(root: ET.Element, channels: list[ET.Element]) -> tuple[tuple[str | None, str], ...]:
+    """Return the emission wavelength of each channel and its unit; else the middle of the window in which light was detected."""
+    given = tuple((channel.get("EmissionWavelength"), channel.get("EmissionWavelengthUnit", "nm")) for channel in channels)
+    if len({value for value, _ in given if value}) == len(channels):
+        return given
+    filters = {element.get("ID"): element for group in root if _is(group, "Instrument") for element in group if _is(element, "Filter")}
+    windows = [_window(filters, channel) for channel in channels]
+    found = tuple((repr(middle), unit) for middle, unit in filter(None, windows))
+    return found if len(set(found)) == len(channels) else given
+
+
+def _window(filters: Mapping[str | None, ET.Element], channel: ET.Element) -> tuple[float, str] | None:
+    """Return the middle of the transmittance of a channel's emission filter and its unit."""
+    named = [element.get("ID") for element in channel.iter() if _is(element, "EmissionFilterRef")]
+    ranges = [element for name in named[:1] for element in filters.get(name, ()) if _is(element, "TransmittanceRange")]
+    if len(ranges) != 1 or ranges[0].get("CutInUnit", "nm") != ranges[0].get("CutOutUnit", "nm"):
+        return None
+    try:
+        return (float(ranges[0].get("CutIn", "")) + float(ranges[0].get("CutOut", ""))) / 2, ranges[0].get("CutInUnit", "nm")
+    except ValueError:
+        return None
 
 
 def _pixel(pixels: ET.Element) -> tuple[tuple[float, float] | None, str]:

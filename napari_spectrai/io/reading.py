@@ -38,6 +38,7 @@ _OWN = frozenset(
         "witec",
         "imzml",
         "opus",
+        "emsa",
     }
 )
 """Readers that call no library that may print."""

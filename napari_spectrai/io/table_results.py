@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _AUXILIARY = re.compile(
     r"\b(dark|ref(?:erence)?|background|white|blank)\b(?!.*subtract)|^baseline\s*(?:$|[\[(\d])|\bfwhm\b|\bband ?width|\bstd(?![\s.-]*\d)"
     r"|\bstandard dev|\bs\.?[de]\.?(?=\s*(?:$|[(\[]|[a-z]))"
-    r"|^temp(?:erature)?s?\s*(?:$|[(\[/°])|^t\s*[(\[/,]\s*(?:°|℃|k\b|deg)|^(?:relative )?humidity\b"
+    r"|^temp(?:erature)?s?\.?\s*(?:$|[(\[/°])|^t\s*[(\[/,]\s*(?:°|℃|k\b|deg)|^(?:relative )?humidity\b"
     r"|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/])"
     r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|^(?:dy|ey|yerr|delta y)$",
     re.IGNORECASE,

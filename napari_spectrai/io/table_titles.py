@@ -16,6 +16,8 @@ _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|ste
 _MOST_SETTINGS = 8
 _BAND = re.compile(r"[^\W\d]\D{0,11}\d+(?:\.\d+)?\D{0,8}")
 _LEAST_BANDS = 4
+_LEAST_CORNER, _FAR = 4, 3.0
+"""Lines and columns of a matrix whose first cell may be empty, and how many steps lie between its 0 and the next position."""
 _SHARE_OF_BANDS = 0.7
 """Share of the columns of a wide table that are bands, at least; the others hold what is known of each spectrum."""
 _BRACKETS = re.compile(r"(?<!\s)\s+(?=[(\[])")
@@ -140,6 +142,17 @@ def head(
         if not own or (len(over) > 2 and _in_order(over)):
             return tuple(first), None, numbers[1:], below
     return (), None, numbers, words
+
+
+def has_corner(numbers: FloatTable) -> bool:
+    """Whether the first cell of a matrix is a 0 where its first line and its first column, which are in order, meet."""
+    if min(numbers.shape) < _LEAST_CORNER or numbers[0, 0] != 0:
+        return False
+    sides = [numbers[0], numbers[:, 0]]
+    if not all(np.isfinite(side).all() and _in_order(side[1:]) for side in sides):
+        return False
+    # a 0 that goes on with the order, and in the same steps, is one of the positions
+    return not any(_in_order(side) and abs(side[1]) < _FAR * np.abs(np.diff(side[1:])).max() for side in sides)
 
 
 def _is_named_alike(first: Sequence[str], words: Mapping[int, Sequence[str]]) -> bool:

@@ -23,7 +23,7 @@ from napari_spectrai.io.table_syntax import (
     syntax_of,
     with_thousands,
 )
-from napari_spectrai.io.table_titles import head, titles_above
+from napari_spectrai.io.table_titles import has_corner, head, titles_above
 from napari_spectrai.io.texts import lines_of
 
 _SHOWN, _LOOKED_AT = 40, 24
@@ -91,6 +91,8 @@ def table_of(content: str, syntax: Syntax | None = None) -> Table:
     above, below = _around(lines, start, stop, set(others), f' \t"{syntax.delimiter or ""}')
     written = len(syntax.cells(lines[rows[-1]])) if rows else 0
     first, numbers, words = _parsed([lines[number] for number in rows], syntax, notes)
+    if not first and has_corner(numbers):
+        first = ["", *(pointed(cell, syntax) for cell in syntax.cells(lines[rows[0]])[1:])]
     first, numbers, words, above = _without_gaps(first, numbers, words, above, syntax)
     while len(lines) > _FREED_AT_ONCE:  # to free a million lines at once would stop every thread for a tenth of a second
         del lines[-_FREED_AT_ONCE:]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,16 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, period_of, plane_of, recur
+from napari_spectrai.io.columns import Column, Layout, changed, described, in_order
 from napari_spectrai.io.cut_short import is_open_ended, note_of
-from napari_spectrai.io.facts import Facts, facts_of, length_unit, says_unit
+from napari_spectrai.io.facts import Facts, facts_of, says_unit
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.layouts import layout_of
+from napari_spectrai.io.long_tables import of_long
 from napari_spectrai.io.own_text import OURS, own, own_numbers, write
 from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
+from napari_spectrai.io.table_parts import axis_of, coordinates_of, labels_of, titles_of
 from napari_spectrai.io.table_places import coordinates_above, named_places
 from napari_spectrai.io.table_results import of_statistics
 from napari_spectrai.io.table_syntax import Syntax
@@ -32,11 +32,8 @@ from napari_spectrai.io.untitled_layouts import some_of
 from napari_spectrai.notices import noting
 from napari_spectrai.remedies import give, where
 from napari_spectrai.spec import listed
-from napari_spectrai.units import quantity_of, unit_of
 
 __all__ = ["columns", "inspect", "read", "write"]
-
-_CLASS = re.compile(r"class|label|target|type|species|group|categor|klass?e|clase|gruppe|groupe|esp[eè]ce", re.IGNORECASE)
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -138,7 +135,7 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
         return RawArray(kept, spectral=0, axis=positions(path, *scaled), metadata=facts.metadata)
     if layout.kind == "bare":
         return RawArray(kept, spectral=0, sure=False, metadata=facts.metadata)
-    reader = {"rows": _in_rows, "columns": _in_columns, "long": _long}[layout.kind]
+    reader = {"rows": _in_rows, "columns": _in_columns, "long": of_long}[layout.kind]
     found = reader(path, table, layout, facts, notes)
     if notes:
         warn(path, "; ".join(notes))
@@ -170,7 +167,7 @@ def _looked_at(path: Path) -> npt.NDArray[np.float64] | tuple[Table, Facts]:
 def _prepared(content: str, syntax: Syntax | None = None) -> tuple[Table, Facts]:
     """Return the table and what the lines around it say; titles of LabSpec's coordinates are among those lines."""
     table = table_of(content, syntax)
-    facts = facts_of([*(line for line in table.above if not _holds_titles(line, table)), *table.below])
+    facts = facts_of([*(line for line in table.above if not _holdstitles_of(line, table)), *table.below])
     if table.leads and len(facts.leads) == table.leads:
         table = replace(table, names=(*facts.leads, *table.names[table.leads :]))
     if not table.names and table.leads is None and table.width == len(facts.values) + 1 > 2:
@@ -178,7 +175,7 @@ def _prepared(content: str, syntax: Syntax | None = None) -> tuple[Table, Facts]
     return spelled_out(table), facts
 
 
-def _holds_titles(line: str, table: Table) -> bool:
+def _holdstitles_of(line: str, table: Table) -> bool:
     """Whether a line holds the titles of the columns, which say nothing of one another; but a title and its unit do."""
     titles = [name for name in table.names if name]
     if len(titles) < 2 or not all(name in line for name in titles):
@@ -192,13 +189,13 @@ def _holds_titles(line: str, table: Table) -> bool:
 def _in_rows(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
     bands = layout.columns("intensity")
     numbers = table.numbers[layout.skip :]
-    names = _labels(table, layout)
+    names = labels_of(table, layout)
     if computed := of_statistics(names.get("labels", ())):  # not left out, since labels in the same file count them
         notes.append(f"its lines {some_of(computed)} are read as spectra like the others; remove them if they were computed from those")
     axis = None
     if layout.head is not None:
-        axis = _axis(path, layout.head, [layout.head_unit], facts)
-    coordinates, units = _coordinates(table, layout, numbers)
+        axis = axis_of(path, layout.head, [layout.head_unit], facts)
+    coordinates, units = coordinates_of(table, layout, numbers)
     return laid_out(path, numbers[:, bands], axis, coordinates, units, metadata={**facts.metadata, **names})
 
 
@@ -212,7 +209,7 @@ def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: l
         if not there.all():
             notes.append(f"{int((~there).sum())} of {len(there)} lines have no position and are left out")
         numbers = numbers[there]
-        axis = _axis(path, numbers[:, place], _titles(table, place), facts)
+        axis = axis_of(path, numbers[:, place], titles_of(table, place), facts)
         if not in_order(axis.values) and len(axis) > 2:
             notes.append("its positions repeat or step back, as where spectra were stitched; they are kept in the file's order")
     spectra = numbers[:, values]
@@ -229,46 +226,6 @@ def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: l
     return RawArray(spectra[:, kept], spectral=0, axis=axis, metadata=facts.metadata)
 
 
-def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
-    """Read a table of one value per line, spectrum after spectrum or band after band."""
-    place, value = layout.columns("position")[0], layout.columns("intensity")
-    numbers = table.numbers[np.isfinite(table.numbers[:, layout.columns("position")[0]])]
-    if len(value) > 1:
-        notes.append(f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose another {where('columns')}")
-    wave, values = numbers[:, place], numbers[:, value[0]]
-    known, units = _coordinates(table, layout, numbers)
-    moves = np.zeros(len(wave) - 1, bool)
-    for coordinate in known.values():
-        moves |= np.diff(coordinate) != 0
-    bands, plane = period_of(wave), plane_of(wave)
-    if bands is None and plane is None and known and recur(wave):
-        places = np.unique(np.column_stack(list(known.values())), axis=0, return_inverse=True)[1].ravel()
-        order = np.lexsort((wave, places))
-        wave, values, known = wave[order], values[order], {name: coordinate[order] for name, coordinate in known.items()}
-        bands = np.unique(wave).size
-        if (order != np.arange(len(order))).any():
-            notes.append("its lines are put in the order of their places and positions")
-    elif bands is None and plane is None:
-        bands = next((int(n) + 1 for n in np.flatnonzero(moves)), len(wave))
-    if bands is None and plane is not None:  # band after band
-        bands = len(wave) // plane
-        order = np.arange(len(wave)).reshape(bands, plane).T.ravel()
-        wave, values, known = wave[order], values[order], {name: coordinate[order] for name, coordinate in known.items()}
-    assert bands is not None  # noqa: S101  # one of the three ways found it
-    whole = len(wave) // bands * bands
-    same = (wave[:whole].reshape(-1, bands) == wave[:bands]).all()
-    still = all((coordinate[:whole].reshape(-1, bands) == coordinate[:whole:bands, None]).all() for coordinate in known.values())
-    if not same or not still or (whole < len(wave) and not np.array_equal(wave[whole:], wave[: len(wave) - whole])):
-        raise ValueError("its lines do not repeat the same positions for each of its points; it is truncated or no map")
-    if whole < len(wave):
-        notes.append(f"its last spectrum has {len(wave) - whole} of {bands} bands and is left out")
-    axis = _axis(path, wave[:bands], _titles(table, place), facts)
-    first = {name: coordinate[:whole:bands] for name, coordinate in known.items()}
-    names = _labels(table, layout) if not known and len(numbers) == len(table.numbers) and plane is None else {}
-    names = {key: cells[:whole:bands] for key, cells in names.items()}
-    return laid_out(path, values[:whole].reshape(-1, bands), axis, first, units, metadata={**facts.metadata, **names})
-
-
 def _counted(path: Path, table: Table) -> RawArray | None:
     """Return the spectrum of a column that starts with the number of its points and its first and last position (PerkinElmer ASCII)."""
     values = table.numbers[:, 0]
@@ -278,40 +235,3 @@ def _counted(path: Path, table: Table) -> RawArray | None:
     if len(values) <= lead or values[0] != len(values) - lead or not np.isfinite(values[1:3]).all() or values[1] == values[2]:
         return None
     return RawArray(values[None, lead:], axis=positions(path, np.linspace(values[1], values[2], len(values) - lead), ""))
-
-
-# ------------------------------------------------------------------ parts of them
-
-
-def _titles(table: Table, column: int) -> list[str]:
-    return [names[column] for names in (table.names, table.units) if names]
-
-
-def _axis(path: Path, values: npt.NDArray[np.float64], titles: Sequence[str], facts: Facts) -> SpectralAxis:
-    """Return the axis with the unit of its own title, else with the one that the lines around the table give for it."""
-    # a column that is called A or m is not in ångström or metres
-    unit = next((title for title in titles if len(title) > 1 and unit_of(title) is not None), "")
-    unit = unit or (facts.spectral_unit if unit_of(facts.spectral_unit) is not None or not quantity_of(facts.spectral_unit) else "")
-    quantity = next((title for title in (*titles, facts.spectral_unit) if quantity_of(title)), "")
-    return positions(path, values, unit, quantity=quantity)
-
-
-def _coordinates(table: Table, layout: Layout, numbers: npt.NDArray[np.float64]) -> tuple[dict[str, Any], dict[str, str]]:
-    found, units = {}, {}
-    for name in COORDINATES:
-        for column in layout.columns(name)[:1]:
-            found[name] = numbers[:, column]
-            units[name] = next((unit for title in _titles(table, column) if (unit := length_unit(title))), "")
-    if table.names[-2:] == ("Wave", "Intensity"):  # Renishaw WiRE, whose depths are in µm and whose clock is in s
-        units = {name: unit or {"time": "s", "z": "um"}.get(name, "") for name, unit in units.items()}
-    return found, units
-
-
-def _labels(table: Table, layout: Layout) -> dict[str, Any]:
-    """Return the names of the spectra, if a column holds them."""
-    found = layout.columns("label")
-    if not found:
-        return {}
-    found.sort(key=lambda column: not (table.names and _CLASS.search(table.names[column])))
-    cells = table.words.get(found[0], [f"{value:g}" for value in table.numbers[:, found[0]]])
-    return {"labels": list(cells[layout.skip :])}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_spectrai.io.cell_units import bare_numbers
 from napari_spectrai.io.found import affordable
 
 _HEAD = 1000
@@ -33,7 +34,7 @@ def text_of(path: Path) -> str:
 def tidied(text: str) -> str:
     """Return text with a hyphen for the mathematical minus, and without the apostrophes and narrow blanks that set thousands apart.
 
-    Brackets around lines of numbers are left out too.
+    Brackets around lines of numbers are left out too, and what stands behind numbers (`bare_numbers`).
     """
     if "\u2212" in text:
         text = text.replace("\u2212", "-")
@@ -43,7 +44,7 @@ def tidied(text: str) -> str:
         text = _BLANK_THOUSANDS.sub("", text)
     if text.lstrip()[:1] in ("[", "(", "{"):  # lists and tuples as Python and others print them
         text = _IN_BRACKETS.sub(r"\1", text)
-    return text
+    return bare_numbers(text)
 
 
 def decoded(content: bytes) -> str:

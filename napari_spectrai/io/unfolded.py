@@ -17,6 +17,7 @@ from napari_spectrai.remedies import is_answered, where
 _BOTH = (
     "imagesize", "image_size", "imsize", "imgsize", "img_size", "dims", "mapsize", "map_size", "spatial_size", "image_shape", "sz", "shape",
     "spatial_shape", "map_shape", "grid_shape", "original_shape", "img_shape", "spatial_dims", "grid_size", "hw",
+    "size", "xy_size", "img_dims", "image_dims", "spatial",
 )  # fmt: skip
 _SIDES = (
     ("nrow", "ncol"), ("nrows", "ncols"), ("rows", "cols"), ("rows", "columns"), ("n_rows", "n_cols"), ("lines", "samples"),
@@ -36,6 +37,8 @@ _SHORT_SIDES = (
 """Names that numbers of other kinds have too: of matrices, of filters."""
 
 
+COUNTS = (1, 2, 3)
+"""How many numbers give a side of an image, both, or both and the bands."""
 _MOST = 2**31
 
 
@@ -57,8 +60,11 @@ def sides_of(others: Mapping[str, Any], shape: tuple[int, ...]) -> Sides | None:
     """Return height and width of the image whose pixels one dimension of a matrix counts, by the numbers stored next to it."""
     if len(shape) != 2 or is_answered("shape") or is_answered("spectral"):
         return None
-    numbers = {short_name(name): np.ravel(value) for name, value in others.items() if np.size(value) in (1, 2)}
+    numbers = {short_name(name): np.ravel(value) for name, value in others.items() if np.size(value) in COUNTS}
     numbers = {name: value for name, value in numbers.items() if _are_counts(value)}
+    for name, value in numbers.items():  # height, width and bands
+        if value.size == 3 and value[2] in shape and value[2] * value[0] * value[1] == shape[0] * shape[1]:
+            numbers[name] = value[:2]
     pairs = [(name, values) for name, values in numbers.items() if name in _BOTH and values.size == 2]
     found = [Sides(int(values[0]), int(values[1]), name, certain=True) for name, values in pairs]
     for names, certain in ((_SIDES, True), (_SHORT_SIDES, False)):

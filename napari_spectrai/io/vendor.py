@@ -18,7 +18,7 @@ import numpy as np
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.coordinates import placement
-from napari_spectrai.io.found import RawArray, affordable, positions, warn
+from napari_spectrai.io.found import RawArray, affordable, positions
 from napari_spectrai.io.hdf5_axes import positions_of
 from napari_spectrai.io.hdf5_heaps import check_heaps, open_hdf5
 from napari_spectrai.io.optional import need
@@ -26,7 +26,7 @@ from napari_spectrai.units import quantity_of, unit_of
 
 _READERS = {
     ".dm3": "digitalmicrograph", ".dm4": "digitalmicrograph", ".tvf": "trivista", ".img": "hamamatsu", ".bcf": "bruker", ".spx": "bruker",
-    ".hspy": "hspy", ".emd": "emd", ".msa": "msa", ".sur": "digitalsurf", ".pro": "digitalsurf", ".xml": "jobinyvon",
+    ".hspy": "hspy", ".emd": "emd", ".sur": "digitalsurf", ".pro": "digitalsurf", ".xml": "jobinyvon",
 }  # fmt: skip
 
 _HEAD = 2**16
@@ -68,21 +68,12 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
     if path.suffix.lower() in (".tvf", ".xml"):
         _plain_xml(path)
     check_heaps(path)
-    if path.suffix.lower() == ".msa":
-        _say_cut(path)
     reader = need(f"rsciio.{_READERS[path.suffix.lower()]}", "this vendor's format")
     found: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(reader.file_reader(str(path))):
         title = str(entry.get("metadata", {}).get("General", {}).get("title", "") or number)
         found[f"{title} {number}" if title in found else title] = entry
     return found
-
-
-def _say_cut(path: Path) -> None:
-    """Warn of a text of EMSA that has lost its end."""
-    affordable((path.stat().st_size * 8,), np.uint8)
-    if b"#ENDOFDATA" not in path.read_bytes().upper():
-        warn(path, "it ends without #ENDOFDATA; it may be cut off or still being written")
 
 
 def _plain_xml(path: Path) -> None:

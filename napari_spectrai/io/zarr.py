@@ -14,13 +14,14 @@ from zarr.codecs import ZstdCodec
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, say_unfitting
+from napari_spectrai.io.axis_lists import find_axis, say_unfitting
+from napari_spectrai.io.container import choose, is_axis, numbers_in
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
 from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
-from napari_spectrai.io.unfolded import folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe, say_unwritten
 from napari_spectrai.io.zarr_stores import node_of
 
@@ -101,12 +102,12 @@ def _numbered_axes(path: Path, arrays: Mapping[str, zarr.Array[Any]], name: str)
 
 
 def _numbers(path: Path, arrays: Mapping[str, zarr.Array[Any]], folder: str) -> dict[str, Any]:
-    """Return the numbers, one or two, in a group: in its arrays, and in attributes of it and of the store."""
+    """Return the numbers, up to three, in a group: in its arrays, and in attributes of it and of the store."""
     node = node_of(path)
     holders = [node] if isinstance(node, zarr.Array) or not folder else [node, node[folder]]
-    found = {key: value for holder in holders for key, value in dict(holder.attrs).items() if np.size(value) in (1, 2)}
+    found = {key: value for holder in holders for key, value in dict(holder.attrs).items() if np.size(value) in COUNTS}
     for key, item in arrays.items():
-        if key.rpartition("/")[0] == folder and item.size in (1, 2) and item.dtype.kind in "fiu":
+        if key.rpartition("/")[0] == folder and item.size in COUNTS and item.dtype.kind in "fiu":
             refuse_unsafe(item)
             found[key] = np.asarray(item[...])
     return found

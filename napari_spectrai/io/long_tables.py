@@ -1,0 +1,74 @@
+"""Tables of one value per line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.io.columns import Layout, period_of, plane_of, recur, tells_apart
+from napari_spectrai.io.facts import Facts
+from napari_spectrai.io.found import RawArray
+from napari_spectrai.io.grids import laid_out
+from napari_spectrai.io.table_parts import axis_of, coordinates_of, labels_of, titles_of
+from napari_spectrai.io.tables import Table
+from napari_spectrai.remedies import where
+
+
+def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
+    """Read a table of one value per line: spectrum after spectrum, band after band, or in any order that places or names tell apart."""
+    place, value = layout.columns("position")[0], layout.columns("intensity")
+    there = np.isfinite(table.numbers[:, place])
+    numbers = table.numbers[there]
+    if len(value) > 1:
+        notes.append(f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose another {where('columns')}")
+    wave = numbers[:, place]
+    known, units = coordinates_of(table, layout, numbers)
+    names = np.array(labels_of(table, layout).get("labels", [""] * len(there)), object)[there]
+    bands, plane = period_of(wave), plane_of(wave)
+    order = np.arange(len(wave))
+    if bands is None and plane is not None:  # band after band
+        bands = len(wave) // plane
+        order = order.reshape(bands, plane).T.ravel()
+    elif bands is None and (groups := _groups(wave, known, names)) is not None:
+        bands = np.unique(wave).size
+        order = np.lexsort((wave, groups))
+        if (order != np.arange(len(order))).any():
+            notes.append(f"its lines are put in the order of their {'places' if known else 'names'} and positions")
+    elif bands is None:
+        moves = np.logical_or.reduce([np.diff(coordinate) != 0 for coordinate in known.values()] or [np.zeros(len(wave) - 1, bool)])
+        bands = next((int(n) + 1 for n in np.flatnonzero(moves)), len(wave))
+    wave, values, names = wave[order], numbers[order, value[0]], names[order]
+    known = {name: coordinate[order] for name, coordinate in known.items()}
+    whole = len(wave) // bands * bands
+    same = (wave[:whole].reshape(-1, bands) == wave[:bands]).all()
+    still = all((coordinate[:whole].reshape(-1, bands) == coordinate[:whole:bands, None]).all() for coordinate in known.values())
+    if not same or not still or (whole < len(wave) and not np.array_equal(wave[whole:], wave[: len(wave) - whole])):
+        raise ValueError("its lines do not repeat the same positions for each of its points; it is truncated or no map")
+    if whole < len(wave):
+        notes.append(f"its last spectrum has {len(wave) - whole} of {bands} bands and is left out")
+    axis = axis_of(path, wave[:bands], titles_of(table, place), facts)
+    first = {name: coordinate[:whole:bands] for name, coordinate in known.items()}
+    named = any(names) and bool((names[:whole].reshape(-1, bands) == names[:whole:bands, None]).all())
+    labels = {"labels": names[:whole:bands].tolist()} if named else {}
+    return laid_out(path, values[:whole].reshape(-1, bands), axis, first, units, metadata={**facts.metadata, **labels})
+
+
+def _groups(
+    wave: npt.NDArray[np.float64], known: Mapping[str, npt.NDArray[np.float64]], names: npt.NDArray[Any]
+) -> npt.NDArray[np.intp] | None:
+    """Return the number of the spectrum that each line belongs to: by its place, or by its name; None where neither tells them apart."""
+    if not recur(wave):
+        return None
+    if known:
+        return np.unique(np.column_stack(list(known.values())), axis=0, return_inverse=True)[1].ravel()
+    return group_numbers(names) if tells_apart(names, wave) else None
+
+
+def group_numbers(names: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Return the number of each name in the order in which they appear first."""
+    found: dict[str, int] = {}
+    return np.array([found.setdefault(name, len(found)) for name in names], np.intp)
