@@ -163,6 +163,8 @@ def is_of_the_disk(error: BaseException) -> bool:
 
 def recover(path: str | Path) -> None:
     """Complete the renames of a process that was killed while it overwrote `path`; call this before reading."""
+    if not Path(path).name:  # the current folder, or the root
+        return
     with suppress(OSError):  # where nothing can be completed, reading reports what is wrong
         swap.recover(Path(path))
 

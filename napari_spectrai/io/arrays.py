@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube_metadata import OF_SPECTRA
 from napari_spectrai.io.axis_lists import find_axis, say_unfitting
 from napari_spectrai.io.container import choose, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
@@ -21,8 +22,8 @@ from napari_spectrai.io.ordered_lines import of_ordered_line
 from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
 from napari_spectrai.parsing import read_document
 
-KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes", "map_layer")
-"""Metadata that are kept in all formats written here (*prediction* and *map_layer*, how the window made and showed it, not in ENVI)."""
+KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes", "map_layer", *OF_SPECTRA)
+"""Metadata that are kept in all formats written here; ENVI holds the first four and the names of a set of spectra."""
 
 
 def header_of(cube: Cube) -> dict[str, Any]:

@@ -29,6 +29,9 @@ _SLAB = 2**26
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
 
 
+_OF_SPECTRA = {"labels": "names", "coordinates": "coordinates"}
+
+
 def _values(path: Path, header: Path, fields: dict[str, str], size: int) -> Path:
     """Return the file of values: the one that was opened, else one of the header's name and any suffix, if possible of the right size."""
     if path != header:
@@ -181,6 +184,8 @@ def _metadata(path: Path, fields: dict[str, str], bands: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "laser line" in fields:
         found["laser_nm"] = float(fields["laser line"])
+    if "set of spectra" in fields and (names := parts_of(fields.get("spectra names", ""))):
+        found["labels"] = names
     if "origin" in fields:
         found["origin"] = numbers_of(fields["origin"])
     marks = numbers_of(fields.get("bbl", ""))
@@ -206,6 +211,18 @@ def _placed(cube: Cube) -> tuple[tuple[float, float] | None, str, Sequence[float
     return (lies.pixel_size[-2], lies.pixel_size[-1]), lies.units[-1], origin
 
 
+def _spectra_names(cube: Cube) -> list[str]:
+    """Return the field of the names of a set of spectra; names of pixels, places and times of spectra are left out, with a note."""
+    names = [re.sub(r"\s+", " ", str(name)).strip() for name in cube.metadata.get("labels", ())]
+    plain = not cube.is_image and len(names) == cube.count and all(name and not re.search("[,{}]", name) for name in names)
+    left = [word for key, word in _OF_SPECTRA.items() if key in cube.metadata and not (plain and key == "labels")]
+    if left:
+        say_note(
+            f"{cube.name or 'the cube'}: ENVI holds no {' and '.join(left)} of these spectra, which are left out; .h5 and .zarr keep them"
+        )
+    return ["spectra names = {" + ", ".join(names) + "}"] if plain else []
+
+
 def write(cube: Cube, path: Path) -> None:
     """Write bip values (λ last, as in memory) to ``NAME.img`` and the header next to it."""
     if path.suffix.lower() != ".hdr":
@@ -226,6 +243,7 @@ def write(cube: Cube, path: Path) -> None:
     ]  # fmt: skip
     if not cube.is_image:
         lines.append("set of spectra = 1")
+    lines += _spectra_names(cube)
     size, unit, origin = _placed(cube)
     if size is not None:
         y, x = size

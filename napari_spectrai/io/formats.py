@@ -74,6 +74,8 @@ _SHARED = (
     ".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", ".sp", ".fsm", ".spe", *_DIGITS,
 )  # fmt: skip
 """Suffixes that several programs give to files of different kinds."""
+DECLARATIONS = ("zarr.json", ".zgroup", ".zarray")
+"""Files that make a folder a store of Zarr."""
 _OPUS_SUFFIX = re.compile(r"\.\d{1,4}")
 _HEAD, _END_OF_SPE = 1024, 4098
 _CONTENT: tuple[tuple[bytes, str], ...] = (
@@ -141,7 +143,7 @@ def by_content(path: Path) -> Format | None:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:  # a folder, or a file that may not be read; the reader reports it
-        return None
+        return _named("Zarr") if any((path / name).is_file() for name in DECLARATIONS) else None
     for magic, name in _CONTENT:
         if head.startswith(magic):
             return _named(name)
@@ -225,13 +227,14 @@ def _of_suffix(known: Format, name: str, suffix: str) -> Format:
 
 
 def writer_of(path: str | Path) -> Format:
-    """Return the format that a name's suffix asks for, whatever the file holds now, or raise ValueError listing those known."""
+    """Return the format that a name's suffix asks for, whatever the file holds now, or raise ValueError listing those written."""
     path = Path(path)
     name = path.name.lower()
     fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]
     if fitting:
         return max(fitting, key=lambda pair: pair[0])[1]
-    return _not_among(path)
+    written = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
+    raise ValueError(f"{path}: no format is written under {_suffix_in_words(path)}; {listed(written, path.suffix.lower())}")
 
 
 def _unknown(path: Path) -> NoReturn:
@@ -246,13 +249,13 @@ def _unknown(path: Path) -> NoReturn:
     remedy = next((words for known, words in _FOREIGN if suffix in known), None)
     if remedy is not None:
         raise ValueError(f"{path}: no reader for {suffix}: {remedy}")
-    _not_among(path)
 
-
-def _not_among(path: Path) -> NoReturn:
-    suffix = path.suffix.lower()
     suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
-    raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
+    raise ValueError(f"{path}: no reader for {_suffix_in_words(path)}; {listed(suffixes, suffix)}")
+
+
+def _suffix_in_words(path: Path) -> str:
+    return repr(path.suffix.lower()) if path.suffix else "a name without a suffix"
 
 
 def format_of(path: str | Path) -> Format:

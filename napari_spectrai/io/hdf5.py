@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io import hdf5_tables
-from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.axis_lists import find_axis, of_values, say_unfitting
 from napari_spectrai.io.container import choose, is_axis, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
@@ -25,6 +23,7 @@ from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_dimensions import axes_along, labelled_dimension, named_dimension, names_of, title_of
 from napari_spectrai.io.hdf5_frames import frame_axis
 from napari_spectrai.io.hdf5_heaps import open_hdf5
+from napari_spectrai.io.hdf5_own import said_of, write
 from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.packing import list_of_packing, of_packing
@@ -32,6 +31,8 @@ from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
 from napari_spectrai.remedies import give
 from napari_spectrai.units import unit_of
+
+__all__ = ["datasets", "inspect", "read", "write"]
 
 _INDEX = re.compile(r"(^|/)_i_[^/]*/")
 """Groups in which PyTables keeps the indexes of a table."""
@@ -127,7 +128,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         found, missing = signals(file, arrays)
         name = _chosen(path, file, arrays, {signal.name: signal for signal in found}, dataset, missing)
         main = arrays[name]
-        more = _said(main, name)
+        more = said_of(main, name)
         signal = next((one for one in found if one.name == name), None)
         data = _scaled(of_packing(lazily(path, name, main), main.attrs), main, signal)
         axes = axes_along(main, arrays) if signal is None else signal.axes
@@ -202,12 +203,6 @@ def _lost(path: Path, file: h5py.File, name: str, signal: Signal) -> int | None:
     return lost
 
 
-def _said(main: h5py.Dataset, name: str) -> dict[str, Any]:
-    """Return the name and the metadata that `write` has stored with a data set."""
-    metadata = json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {}
-    return {"name": text(main.attrs.get("name", "")), "metadata": metadata, "dataset": name}
-
-
 def _table(file: h5py.File, arrays: Mapping[str, h5py.Dataset], dataset: str | None) -> h5py.Dataset | None:
     """Return the table that is read: the requested one, or the only one of a file whose arrays are all positions."""
     found = hdf5_tables.tables(file)
@@ -277,15 +272,3 @@ def attribute_units(main: h5py.Dataset) -> dict[str, str]:
     holders = (main.file, main.parent, main)
     said = {key.casefold(): text(value) for holder in holders for key, value in holder.attrs.items() if np.size(value) == 1}
     return units_for(attribute_lists(main), said)
-
-
-def write(cube: Cube, path: Path) -> None:
-    """Write ``data``, compressed, with its axis as ``spectral_axis``."""
-    with h5py.File(path, "w") as file:
-        main = file.create_dataset("data", data=np.asarray(cube.data), compression="gzip", shuffle=True)
-        main.attrs["name"] = cube.name
-        main.attrs["metadata"] = json.dumps(header_of(cube)["metadata"])
-        if cube.pixel_size is not None:
-            main.attrs["pixel_size"], main.attrs["pixel_unit"] = cube.pixel_size, cube.pixel_unit
-        axis = file.create_dataset("spectral_axis", data=cube.axis.values)
-        axis.attrs["unit"] = cube.axis.unit

@@ -65,7 +65,7 @@ def _groups(
         return None
     if known:
         return np.unique(np.column_stack(list(known.values())), axis=0, return_inverse=True)[1].ravel()
-    return group_numbers(names) if tells_apart(names, wave) else None
+    return group_numbers(names.tolist()) if tells_apart(names.tolist(), wave) else None
 
 
 def group_numbers(names: Sequence[str]) -> npt.NDArray[np.intp]:

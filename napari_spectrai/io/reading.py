@@ -16,6 +16,7 @@ from napari_spectrai.files import local, recover
 from napari_spectrai.io.formats import Format, compression_of, format_of, of_text
 from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
+from napari_spectrai.io.untitled_layouts import some_of
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.parsing import refuse_special
@@ -218,6 +219,10 @@ def existing(path: Path) -> Format:
     try:
         known = format_of(path)
     except ValueError:
+        if path.is_dir():
+            names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
+            what = f"which holds {some_of(names)}" if names else "which is empty"
+            raise UnreadableError(f"{path}: it is a folder, {what}; open a file in it") from None
         table = of_text(path)  # a text is recognised by its table, whatever its suffix
         if table is None or not _has_table(path, table):
             raise

@@ -12,9 +12,9 @@ import zarr
 from zarr.storage import ZipStore
 
 from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit what is pending
+from napari_spectrai.io.formats import DECLARATIONS
 from napari_spectrai.io.found import affordable, one_line
 
-_DECLARATIONS = ("zarr.json", ".zgroup", ".zarray")
 _MOST_DEEP, _MOST_MEMBERS = 64, 100_000
 
 
@@ -23,7 +23,7 @@ def archived(path: Path) -> str | None:
     if not path.is_file() or not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
-        found = [name.split("/") for name in archive.namelist() if name.rpartition("/")[2] in _DECLARATIONS]
+        found = [name.split("/") for name in archive.namelist() if name.rpartition("/")[2] in DECLARATIONS]
     for depth in (1, 2):
         folders = {parts[0] if depth == 2 else "" for parts in found if len(parts) == depth}
         if folders:
@@ -34,8 +34,8 @@ def archived(path: Path) -> str | None:
 def node_of(path: Path) -> Any:
     """Open a store for reading, and return its root: a group or an array."""
     if not path.is_file():
-        if path.is_dir() and not any((path / name).is_file() for name in _DECLARATIONS):
-            raise ValueError(f"it is a folder without an array or a group of Zarr in it ({', '.join(_DECLARATIONS)})")
+        if path.is_dir() and not any((path / name).is_file() for name in DECLARATIONS):
+            raise ValueError(f"it is a folder without an array or a group of Zarr in it ({', '.join(DECLARATIONS)})")
         return zarr.open(path, mode="r")
     inside = archived(path)
     if inside is None:
@@ -54,7 +54,7 @@ def members_of(path: Path) -> dict[str, Any]:
     node = node_of(path)
     if isinstance(node, zarr.Array):
         return {}
-    own = _DECLARATIONS[:1] if node.metadata.zarr_format == 3 else _DECLARATIONS[1:]
+    own = DECLARATIONS[:1] if node.metadata.zarr_format == 3 else DECLARATIONS[1:]
     names = _in_folder(path, own) if path.is_dir() else _in_archive(path, own)
     found = {}
     for name in sorted(names):
