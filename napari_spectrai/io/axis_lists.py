@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import AXIS_NAMES, CERTAIN_UNITS, EXCLUDED, contradict, explained, is_axis, shared, short_name, words_of
+from napari_spectrai.io.facts import length_of
 from napari_spectrai.io.found import positions, warn
 from napari_spectrai.remedies import give, is_answered, where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
@@ -69,7 +70,7 @@ def find_axis(
         if is_axis(name) and flat.size in shape and flat.dtype.kind in "fiu" and np.isfinite(flat.astype(np.float64)).all():
             near = (-shared(name, main), -len(words_of(name) & words_of(main)), short in AXIS_NAMES[1:])
             fitting.append((near, name, flat))
-    if not fitting and (across := _across(path, arrays, shape, main)):
+    if not fitting and (across := _across(path, arrays, shape, units or {}, main)):
         fitting = [((0, 0, 0), across, np.asarray(arrays[across]).ravel())]
     if not fitting and (other := _other_axis(arrays, shape, units or {})):
         fitting = [((0, 0, 0), other, np.asarray(arrays[other]).ravel())]
@@ -124,14 +125,17 @@ def _mention(path: Path, arrays: Mapping[str, Any], shape: tuple[int, ...]) -> N
             warn(path, f"it holds {name!r}, as long as it has bands, which is not taken for their positions; if it is {give('axis')}")
 
 
-def _across(path: Path, arrays: Mapping[str, Any], shape: tuple[int, ...], main: str) -> str:
+def _across(path: Path, arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str], main: str) -> str:
     """Return the name of the array that is called x next to spectra, with a warning where they are not called y, or ``""``.
 
-    Next to others it is one of positions only where it fits one dimension of a matrix, is in order, and no array y gives places too.
+    Next to others it is one of positions only where it fits one dimension of a matrix, is in order, and no array y gives places too, as
+    one does that has no unit, or one of lengths next to x in another.
     """
     known = {
         name: values for name, values in arrays.items() if short_name(name) in ("x", "y") and np.size(values) in shape and name != main
     }
+    if any(short_name(name) == "x" and unit_of(units.get(name, "")) is not None for name in known):
+        known = {name: values for name, values in known.items() if short_name(name) == "x" or length_of(units.get(name, ""))[0]}
     if len(known) != 1 or len(shape) > 2 or short_name(*known) != "x":
         return ""
     ((name, values),) = known.items()

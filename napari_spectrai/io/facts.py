@@ -24,6 +24,11 @@ _SPECTRAL_KEY = re.compile(
 _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
 _RANGE = re.compile(r"((spectral|measurement|scan|wavelength|wavenumber) ?)?range", re.IGNORECASE)
 _OTHER_QUANTITY = re.compile(r"laser|excit|anreg|возбужд|励起|stage|slit|power|grating|hole|pixel|resol|time|temp", re.IGNORECASE)
+_POINTS = re.compile(
+    r"n(?:um(?:ber)?|o)?[ ._]?(?:of )?(?:data ?)?(?:points|pixels in (?:file|spectrum)|x values|channels)|channels|sizegraph",
+    re.IGNORECASE,
+)
+_SIZES = re.compile(rf"size[xy]|scan(?:width|height)|{_POINTS.pattern}", re.IGNORECASE)
 _LASER = re.compile(r"(laser|excitation)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _INVERSE = re.compile(r"cm\s*\^?\s*[({]?[-−⁻]\s*[1¹][)}]?|1\s*/\s*cm", re.IGNORECASE)
@@ -65,7 +70,7 @@ class Facts:
     spectral_unit : the unit or the quantity of the positions as words, or ``""``
     leads : titles of LabSpec's coordinates, in the order of their columns
     metadata : ``"laser_nm"``
-    scan : WITec's geometry: SizeX, SizeY, ScanWidth, ScanHeight, …
+    scan : WITec's geometry: SizeX, SizeY, ScanWidth, ScanHeight, …; and how many points the text promises
     unit : the unit of the scan's lengths
     values : the quantities of the columns of values, where there are several
     scale : way, first position, step or last position, and unit of values without positions, as Igor writes them
@@ -78,6 +83,13 @@ class Facts:
     unit: str = "pixel"
     values: tuple[str, ...] = ()
     scale: tuple[str, float, float, str] | None = None
+
+    def missing(self, bands: int, spectra: int, lines: int) -> str:
+        """Return what of the points that the text promises is not in its table, in words, or ``""``."""
+        points = int(self.scan.get("points", 0))
+        if bands >= points or points in (spectra, lines, bands * spectra) or spectra > points:
+            return ""
+        return f"it promises {points} points and gives {bands}; it may be cut off or still being written"
 
     def scaled(self, count: int) -> tuple[npt.NDArray[np.float64], str] | None:
         """Return the positions of `count` values that Igor gives by a scale, and their unit."""
@@ -146,9 +158,9 @@ def facts_of(lines: Sequence[str]) -> Facts:
             continue
         if (axis := _LABSPEC.match(key)) is not None:
             axes.setdefault(int(axis.group(2)), {})[axis.group(1).casefold()] = value
-        elif key.casefold() in ("sizex", "sizey", "scanwidth", "scanheight"):
+        elif _SIZES.fullmatch(key):
             if (number := _NUMBER.match(value)) is not None:
-                scan[key.casefold()] = float(number.group(0).replace(",", "."))
+                scan["points" if _POINTS.fullmatch(key) else key.casefold()] = float(number.group(0).replace(",", "."))
         elif _OF_COLUMN.fullmatch(key):
             values.append(value)
         elif key.casefold() == "scanunit":

@@ -22,6 +22,7 @@ from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, un
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_dimensions import axes_along, labelled_dimension, named_dimension, names_of, title_of
 from napari_spectrai.io.hdf5_frames import frame_axis
+from napari_spectrai.io.hdf5_groups import in_groups
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.hdf5_own import said_of, write
 from napari_spectrai.io.named_units import units_for
@@ -126,6 +127,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             near = {key: list_of_packing(item[()], item.attrs) for key, item in arrays.items() if item.size <= MOST_BANDS}
             return hdf5_tables.read(path, table, near | attribute_lists(table), units | attribute_units(table))
         found, missing = signals(file, arrays)
+        if dataset is None and not found and not missing and (spectra := in_groups(path, arrays, units)) is not None:
+            return spectra
         name = _chosen(path, file, arrays, {signal.name: signal for signal in found}, dataset, missing)
         main = arrays[name]
         more = said_of(main, name)

@@ -14,6 +14,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.columns import COORDINATES, Layout
 from napari_spectrai.io.facts import Facts, length_unit
 from napari_spectrai.io.found import positions
+from napari_spectrai.io.table_syntax import NUMBER
 from napari_spectrai.io.tables import Table
 from napari_spectrai.units import quantity_of, unit_of
 
@@ -23,6 +24,15 @@ _CLASS = re.compile(r"class|label|target|type|species|group|categor|klass?e|clas
 def titles_of(table: Table, column: int) -> list[str]:
     """Return the titles of a column."""
     return [names[column] for names in (table.names, table.units) if names]
+
+
+def names_above(table: Table, columns: Sequence[int]) -> dict[str, Any]:
+    """Return the titles of several columns of intensities as the names of their spectra, where they are words and differ."""
+    for titles in (table.names, table.units):
+        names = [titles[column].strip() for column in columns] if titles else []
+        if len(names) > 1 and all(names) and len(set(names)) > 1 and not any(NUMBER.fullmatch(name) for name in names):
+            return {"labels": names}
+    return {}
 
 
 def axis_of(path: Path, values: npt.NDArray[np.float64], titles: Sequence[str], facts: Facts) -> SpectralAxis:

@@ -22,7 +22,7 @@ from napari_spectrai.io.long_tables import of_long
 from napari_spectrai.io.own_text import OURS, own, own_numbers, write
 from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
-from napari_spectrai.io.table_parts import axis_of, coordinates_of, labels_of, titles_of
+from napari_spectrai.io.table_parts import axis_of, coordinates_of, labels_of, names_above, titles_of
 from napari_spectrai.io.table_places import coordinates_above, named_places
 from napari_spectrai.io.table_results import of_statistics
 from napari_spectrai.io.table_syntax import Syntax
@@ -137,6 +137,9 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
         return RawArray(kept, spectral=0, sure=False, metadata=facts.metadata)
     reader = {"rows": _in_rows, "columns": _in_columns, "long": of_long}[layout.kind]
     found = reader(path, table, layout, facts, notes)
+    bands = found.data.shape[found.spectral]
+    if missing := facts.missing(bands, found.data.size // bands, len(table.numbers)):
+        warn(path, missing)
     if notes:
         warn(path, "; ".join(notes))
     return found
@@ -220,10 +223,11 @@ def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: l
     if shape is not None:
         image = spectra[:, kept].T.reshape(*shape, len(numbers))
         return RawArray(image, axis=axis, pixel_size=facts.pixel(shape), pixel_unit=facts.unit, metadata=facts.metadata)
+    names = names_above(table, [values[number] for number in kept])
     places, units = coordinates_above(table, [values[number] for number in kept])
     if places:
-        return laid_out(path, spectra[:, kept].T, axis, places, units, metadata=dict(facts.metadata))
-    return RawArray(spectra[:, kept], spectral=0, axis=axis, metadata=facts.metadata)
+        return laid_out(path, spectra[:, kept].T, axis, places, units, metadata={**facts.metadata, **names})
+    return RawArray(spectra[:, kept], spectral=0, axis=axis, metadata={**facts.metadata, **names})
 
 
 def _counted(path: Path, table: Table) -> RawArray | None:

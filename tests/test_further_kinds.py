@@ -1,0 +1,212 @@
+"""Files as further programs write them: what stands behind numbers, places without positions, names that follow their spectra."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from scipy.io import savemat
+
+from napari_spectrai import Cube, SpectralAxis, read, write
+from napari_spectrai.io import SpectralWarning, UnreadableError, inspect
+
+pytestmark = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+WAVE = np.linspace(400.12, 900.5, 30).round(2)
+S = np.random.default_rng(0).integers(0, 10000, (12, 30)) / 10
+PLACES = [(x, y) for y in (1.5, 2.5, 3.5) for x in (10.0, 12.0, 14.0, 16.0)]
+NAMES = [f"s{number}" for number in range(12)]
+
+
+def table(*columns, mark: str = ",") -> str:
+    return "".join(mark.join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
+
+
+def opened(folder, text: str, name: str = "t.txt", **options):
+    (folder / name).write_text(text, encoding="utf-8")
+    return read(folder / name, **options)
+
+
+@pytest.mark.parametrize(
+    ("title", "cells", "mark", "unit"),
+    [
+        ("Wavelength,Intensity\n", ("{} nm", "{} cps"), ",", "nm"), ("", ("{} nm", "{}"), "\t", "nm"), ("", ("{}eV", "{}"), ";", "eV"),
+        ("Raman shift;Intensity\n", ("{} cm-1", "{}"), "; ", "1/cm"), ("Wavelength (nm)\tI\n", ("{}", "{} ± 0.2"), "\t", "nm"),
+        ("Wavelength (nm) I # what\n", ("{}", "{} # note 1"), " ", "nm"), ("Energy (eV),I\n", ("{}", "{} +/- 0.25 counts"), ",", "eV"),
+    ],
+)  # fmt: skip
+def test_units_uncertainties_and_remarks_behind_numbers_are_no_part_of_them(title, cells, mark, unit, tmp_path):
+    columns = [[cell.format(value) for value in values] for cell, values in zip(cells, (WAVE, S[0]), strict=True)]
+    for comma in (False, True) if ";" in mark else (False,):
+        text = table(*columns, mark=mark)
+        cube = opened(tmp_path, title + (text.replace(".", ",") if comma else text))
+        np.testing.assert_allclose(cube.data, S[:1])
+        np.testing.assert_allclose(cube.axis.values, WAVE)
+        assert cube.axis.unit == unit
+
+
+def test_names_with_a_number_and_a_unit_stay_names(tmp_path):
+    cube = opened(tmp_path, "dose," + ",".join(map(str, WAVE)) + "\n" + table([f"{n} mM" for n in range(12)], *S.T))
+    assert cube.metadata["labels"][:2] == ["0 mM", "1 mM"]
+    np.testing.assert_allclose(cube.data, S)
+
+
+@pytest.mark.parametrize(
+    ("titles", "index"), [("x,y,peak", False), ("ID,X,Y,B1,B2,B3", True), (";  ID   X   Y   B1   B2   B3", True), ("x,y,area,width", False)]
+)
+def test_values_at_places_without_positions_are_bands_of_an_image(titles, index, tmp_path):
+    count = len(titles.replace(",", " ").strip("; ").split()) - 2 - index
+    mark = "   " if ";" in titles else ","
+    x, y = zip(*PLACES, strict=True)
+    text = f"{titles}\n" + table(*([range(1, 13)] if index else []), x, y, *S[:, :count].T, mark=mark)
+    cube = opened(tmp_path, text)
+    np.testing.assert_allclose(cube.data, S[:, :count].reshape(3, 4, count))
+    if index:  # a region of one row is no spectrum over x
+        cube = opened(tmp_path, "\n".join(text.splitlines()[:5]) + "\n")
+        np.testing.assert_allclose(cube.data, S[:4, :count])
+
+
+@pytest.mark.parametrize("order", ["spectrum after spectrum", "band after band", "any"])
+@pytest.mark.parametrize("placed", [False, True])
+def test_names_of_spectra_in_lines_of_one_value(order, placed, tmp_path):
+    rows = [(*PLACES[n], NAMES[n], WAVE[band], S[n, band]) for n in range(12) for band in range(30)]
+    if order != "spectrum after spectrum":
+        rows = [rows[n * 30 + band] for band in range(30) for n in range(12)]
+    if order == "any":
+        rows = [rows[number] for number in np.random.default_rng(1).permutation(len(rows)).tolist()]
+    titles = ("x", "y", "sample", "wavelength (nm)", "I")
+    text = "".join(",".join(map(str, row if placed else row[2:])) + "\n" for row in (titles, *rows))
+    cube = opened(tmp_path, text, "t.csv")
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    names = cube.metadata["labels"]
+    assert sorted(names) == sorted(NAMES)
+    np.testing.assert_allclose(cube.data.reshape(12, 30), S[[NAMES.index(name) for name in names]])
+    assert cube.shape == ((3, 4, 30) if placed else (12, 30))
+
+
+def test_a_zero_where_line_and_column_meet_is_no_position_and_times_are_none(tmp_path):
+    times = np.arange(-1, 5, 0.5)
+    cube = opened(
+        tmp_path, table(["0", *WAVE], *([time, *row] for time, row in zip(times, S, strict=True))) + "\nchirp: corrected\n", "t.csv"
+    )
+    np.testing.assert_allclose(cube.data, S)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    even = opened(tmp_path, table(range(0, 120, 10), *S[:3, :12]), "t.csv")  # here it is one
+    assert even.shape == (3, 12)
+
+
+def test_titles_of_spectra_in_columns_are_their_names_and_shorter_ones_end_in_nan(tmp_path):
+    text = "nm,leaf,nm,bark\n" + table(WAVE, S[0], [*WAVE[:20], *[""] * 10], [*S[1, :20], *[""] * 10])
+    with pytest.warns(SpectralWarning, match="not equally long"):
+        cube = opened(tmp_path, text)
+    assert cube.metadata["labels"] == ["leaf", "bark"]
+    np.testing.assert_allclose(cube.data, [S[0], [*S[1, :20], *[np.nan] * 10]])
+
+
+@pytest.mark.parametrize("words", ["Number of Points\t{}", "NPOINTS={}", "Number of Pixels in Spectrum: {}", "Num Points,{}"])
+def test_points_that_a_text_promises_and_does_not_hold_are_mentioned(words, tmp_path, recwarn):
+    text = "\nWavelength (nm)\tI\n" + table(WAVE, S[0], mark="\t")
+    opened(tmp_path, words.format(30) + text)
+    assert not recwarn.list
+    with pytest.warns(SpectralWarning, match="promises 40 points and gives 30"):
+        opened(tmp_path, words.format(40) + text)
+
+
+def test_values_that_the_usgs_deleted_are_missing(tmp_path):
+    values = np.where(np.arange(30) < 3, -1.23e34, S[0])
+    np.testing.assert_allclose(opened(tmp_path, "title\n" + table(WAVE, values, mark="  ")).data, [np.where(values < 0, np.nan, values)])
+
+
+@pytest.mark.parametrize(("kind", "square"), [("mat", True), ("mat", False), ("h5", True), ("npz", False)])
+def test_matrices_of_excitation_and_emission_lie_on_their_emission(kind, square, tmp_path):
+    emission, excitation = np.linspace(300, 600, 12 if square else 20), np.linspace(250, 400, 12)
+    values, path = np.random.default_rng(2).random((3, len(emission), 12)), tmp_path / f"a.{kind}"
+    if kind == "mat":
+        savemat(path, {"X": values, "Ex": excitation, "Em": emission})
+    elif kind == "npz":
+        np.savez(path, eem=values, excitation=excitation, emission=emission)
+    else:
+        with h5py.File(path, "w") as file:
+            file["eem"], file["ex"], file["em"] = values, excitation, emission
+    if square:
+        with pytest.warns(SpectralWarning, match="both as long as its dimensions 1 and 2; 1 is taken"):
+            cube = read(path)
+    else:
+        cube = read(path)
+    np.testing.assert_allclose(cube.data, values.transpose(0, 2, 1))
+    assert cube.axis == SpectralAxis(emission, "nm")
+
+
+def test_containers_by_their_numbers_lists_and_groups(tmp_path):
+    image = np.random.default_rng(3).random((4, 3, 30))
+    savemat(tmp_path / "a.mat", {"size": [4, 3, 30], "data": image.reshape(12, 30, order="F"), "wavelength": WAVE})
+    np.testing.assert_array_equal(read(tmp_path / "a.mat").data, image)
+    savemat(tmp_path / "b.mat", {"rad": image, "bands": WAVE, "rgb": image[..., :3]})
+    np.testing.assert_array_equal(read(tmp_path / "b.mat").data, image)
+    savemat(tmp_path / "c.mat", {"spectra": S.T, "x": WAVE})
+    with pytest.warns(SpectralWarning, match="'x' is taken"):
+        np.testing.assert_array_equal(read(tmp_path / "c.mat").data, S)
+    savemat(tmp_path / "d.mat", {"height": image[..., 0], "x": np.arange(3) * 10.0, "y": np.arange(4) * 10.0})
+    assert not read(tmp_path / "d.mat").axis.unit
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        for name, spectrum in zip("abc", S, strict=False):
+            file[f"{name}/wavelength"], file[f"{name}/intensity"] = WAVE, spectrum
+    cube = read(tmp_path / "e.h5")
+    np.testing.assert_array_equal(cube.data, S[:3])
+    assert (cube.metadata["labels"], cube.axis) == (["a", "b", "c"], SpectralAxis(WAVE, "nm"))
+    with h5py.File(tmp_path / "e.h5", "a") as file:
+        file["b/wavelength"][...] = WAVE + 1
+    with pytest.raises(UnreadableError, match="different positions; choose one of a/intensity"):
+        read(tmp_path / "e.h5")
+
+
+def test_windows_of_detection_in_ome_are_positions(tmp_path, recwarn):
+    path, middles = tmp_path / "a.ome.tif", np.arange(410.0, 450, 10)
+    tifffile.imwrite(path, np.zeros((4, 3, 2), "u1"), photometric="minisblack", metadata={"axes": "CYX"})
+    with tifffile.TiffFile(path) as file:
+        xml = file.ome_metadata
+    filters = "".join(
+        f'<Filter ID="F:{n}"><TransmittanceRange CutIn="{at - 5}" CutOut="{at + 5}" CutInUnit="nm" CutOutUnit="nm"/></Filter>'
+        for n, at in enumerate(middles)
+    )
+    xml = xml.replace("<Image ", f'<Instrument ID="I:0">{filters}</Instrument><Image ', 1)
+    for n in range(4):
+        start = xml.index(f'<Channel ID="Channel:0:{n}"')
+        end = xml.index(">", start) + 1
+        opening = xml[start:end].rstrip("/>")
+        rest = xml[end:] if xml[end - 2] == "/" else xml[xml.index("</Channel>", end) + len("</Channel>") :]
+        xml = f'{xml[:start]}{opening}><LightPath><EmissionFilterRef ID="F:{n}"/></LightPath></Channel>{rest}'
+    tifffile.tiffcomment(path, xml.encode())
+    assert read(path).axis == SpectralAxis(middles, "nm")
+    assert not recwarn.list
+
+
+def test_names_and_places_of_spectra_are_written_and_follow_an_index(tmp_path):
+    for suffix in (".h5", ".npz", ".npy", ".mat", ".zarr", ".ome.zarr", ".ome.tif", ".csv", ".hdr"):
+        count = 4000 if suffix == ".h5" else 12
+        names = [f"leaf {number}" for number in range(count)]
+        coordinates = {"z": {"values": [0.5 * number for number in range(count)], "unit": "um"}}
+        cube = Cube(np.zeros((count, 3), "f4"), SpectralAxis([400, 500, 600], "nm"), metadata={"labels": names, "coordinates": coordinates})
+        back = read(write(cube, tmp_path / f"a{suffix}"))
+        assert back.metadata["labels"] == names
+        assert suffix == ".hdr" or back.metadata["coordinates"] == coordinates
+    part = cube[[5, 2]][..., :2]
+    assert part.metadata["labels"] == ["leaf 5", "leaf 2"]
+    assert part.metadata["coordinates"]["z"]["values"] == [2.5, 1.0]
+    assert "labels" not in cube.with_data(np.zeros((2, 3))).metadata
+    planes = Cube(np.zeros((6, 2, 2, 3)), metadata={"planes": {"z": {"start": 1.0, "step": 2.0, "unit": "um"}}})[2::2]
+    assert planes.metadata["planes"]["z"] == {"start": 5.0, "step": 4.0, "unit": "um"}
+
+
+def test_folders_and_headers_say_what_they_are(tmp_path):
+    store = write(Cube(np.ones((2, 3, 4), "f4")), tmp_path / "a.zarr")
+    store.rename(tmp_path / "store")
+    assert inspect(tmp_path / "store")
+    with pytest.raises(UnreadableError, match="it is a folder, which holds store; open a file in it"):
+        read(tmp_path)
+    with pytest.raises(ValueError, match=r"no format is written under '\.qqq'; known: .*\.h5"):
+        write(np.ones((2, 3)), tmp_path / "a.qqq")
+    (tmp_path / "e.hdr").write_text("ENVI\ndescription = { a {b\n }\nsamples = 2\nlines = 2\nbands = 3\ndata type = 1\ninterleave = bip\n")
+    (tmp_path / "e.dat").write_text("not these\n")
+    (tmp_path / "e.raw").write_bytes(bytes(range(12)))
+    np.testing.assert_array_equal(read(tmp_path / "e.hdr").data.ravel(), np.arange(12))
