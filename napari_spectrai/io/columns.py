@@ -183,8 +183,8 @@ def recur(values: npt.NDArray[np.float64]) -> bool:
     return 1 < known <= len(values) / 2
 
 
-def tells_apart(names: Sequence[str], wave: npt.NDArray[np.float64]) -> bool:
-    """Whether names tell apart the spectra whose positions recur in lines of one value: each has every position once."""
+def are_distinguished(names: Sequence[str], wave: npt.NDArray[np.float64]) -> bool:
+    """Whether spectra whose positions recur in lines of one value differ by their names: each has every position once."""
     known = np.unique(wave[np.isfinite(wave)]).size
     return recur(wave) and len(set(names)) * known == len(wave) == len(set(zip(names, wave.tolist(), strict=True)))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_spectrai.io.agilent_files import is_image
+from napari_spectrai.io.found import DECLARATIONS
 from napari_spectrai.spec import listed
 
 
@@ -74,8 +75,6 @@ _SHARED = (
     ".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", ".sp", ".fsm", ".spe", *_DIGITS,
 )  # fmt: skip
 """Suffixes that several programs give to files of different kinds."""
-DECLARATIONS = ("zarr.json", ".zgroup", ".zarray")
-"""Files that make a folder a store of Zarr."""
 _OPUS_SUFFIX = re.compile(r"\.\d{1,4}")
 _HEAD, _END_OF_SPE = 1024, 4098
 _CONTENT: tuple[tuple[bytes, str], ...] = (

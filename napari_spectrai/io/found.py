@@ -26,6 +26,8 @@ LARGEST = 2**46
 """Bytes of an array beyond which its header is assumed to be damaged: 64 TiB."""
 
 
+DECLARATIONS = ("zarr.json", ".zgroup", ".zarray")
+"""Files that make a folder a store of Zarr."""
 MOST_BANDS = 2**24
 """Bands of a cube; a small file can claim more, whose positions alone would fill the memory."""
 CHUNK, MOST_CHUNKS = 2**22, 50_000

@@ -14,6 +14,7 @@ from napari_spectrai.io.columns import (
     COORDINATES,
     INTENSITY,
     Layout,
+    are_distinguished,
     columns_in_order,
     counts_up,
     in_order,
@@ -22,7 +23,6 @@ from napari_spectrai.io.columns import (
     recur,
     repeats,
     role_of,
-    tells_apart,
 )
 from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.table_dialects import is_excitation
@@ -199,7 +199,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     placed = "intensity" in roles and {"x", "y"} <= set(roles)
     called = (cells for column, cells in table.words.items() if roles[column] == "label")
     long = repeats(numbers[:, chosen]) or (placed and recur(numbers[:, chosen]))
-    long = long or ("intensity" in roles and any(tells_apart(cells, numbers[:, chosen]) for cells in called))
+    long = long or ("intensity" in roles and any(are_distinguished(cells, numbers[:, chosen]) for cells in called))
     still = np.logical_and.reduce(numbers == numbers[0])
     for column, role in enumerate(roles):
         if role in COORDINATES and not long and not still[column] and length_unit(titles[column]) and "intensity" in roles:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.columns import Layout, period_of, plane_of, recur, tells_apart
+from napari_spectrai.io.columns import Layout, are_distinguished, period_of, plane_of, recur
 from napari_spectrai.io.facts import Facts
 from napari_spectrai.io.found import RawArray
 from napari_spectrai.io.grids import laid_out
@@ -19,7 +19,7 @@ from napari_spectrai.remedies import where
 
 
 def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
-    """Read a table of one value per line: spectrum after spectrum, band after band, or in any order that places or names tell apart."""
+    """Read a table of one value per line: spectrum after spectrum, band after band, or in any order, where places or names distinguish them."""
     place, value = layout.columns("position")[0], layout.columns("intensity")
     there = np.isfinite(table.numbers[:, place])
     numbers = table.numbers[there]
@@ -60,12 +60,12 @@ def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[
 def _groups(
     wave: npt.NDArray[np.float64], known: Mapping[str, npt.NDArray[np.float64]], names: npt.NDArray[Any]
 ) -> npt.NDArray[np.intp] | None:
-    """Return the number of the spectrum that each line belongs to: by its place, or by its name; None where neither tells them apart."""
+    """Return the number of the spectrum that each line belongs to: by its place, or by its name; None where neither distinguishes them."""
     if not recur(wave):
         return None
     if known:
         return np.unique(np.column_stack(list(known.values())), axis=0, return_inverse=True)[1].ravel()
-    return group_numbers(names.tolist()) if tells_apart(names.tolist(), wave) else None
+    return group_numbers(names.tolist()) if are_distinguished(names.tolist(), wave) else None
 
 
 def group_numbers(names: Sequence[str]) -> npt.NDArray[np.intp]:

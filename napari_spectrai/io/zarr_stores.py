@@ -12,8 +12,7 @@ import zarr
 from zarr.storage import ZipStore
 
 from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit what is pending
-from napari_spectrai.io.formats import DECLARATIONS
-from napari_spectrai.io.found import affordable, one_line
+from napari_spectrai.io.found import DECLARATIONS, affordable, one_line
 
 _MOST_DEEP, _MOST_MEMBERS = 64, 100_000
 
