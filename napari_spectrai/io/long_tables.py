@@ -19,7 +19,7 @@ from napari_spectrai.remedies import where
 
 
 def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
-    """Read a table of one value per line: spectrum after spectrum, band after band, or in any order, where places or names distinguish them."""
+    """Read one value per line: spectrum after spectrum, band after band, or in any order where places or names distinguish them."""
     place, value = layout.columns("position")[0], layout.columns("intensity")
     there = np.isfinite(table.numbers[:, place])
     numbers = table.numbers[there]
