@@ -210,3 +210,34 @@ def test_folders_and_headers_say_what_they_are(tmp_path):
     (tmp_path / "e.dat").write_text("not these\n")
     (tmp_path / "e.raw").write_bytes(bytes(range(12)))
     np.testing.assert_array_equal(read(tmp_path / "e.hdr").data.ravel(), np.arange(12))
+
+
+def test_titles_and_sizes_that_a_text_lists_in_a_way_of_its_own(tmp_path):
+    values, bands = S[:5, :12], np.arange(400, 520, 10)
+    rows = table([f"A{n}" for n in range(5)], *values.T)
+    arff = "@RELATION r\n@ATTRIBUTE id STRING\n" + "".join(f"@attribute 'w{at}' NUMERIC\n" for at in bands) + "@DATA\n" + rows
+    np.testing.assert_array_equal(opened(tmp_path, arff, "a.arff").axis.values, bands)
+    listed = ["SAMPLE_NAME", *(f"SPECTRAL_NM{at}" for at in bands)]
+    for between in ("\t", "\n"):
+        cgats = f"CGATS.17\nBEGIN_DATA_FORMAT\n{between.join(listed)}\nEND_DATA_FORMAT\nNUMBER_OF_SETS 5\nBEGIN_DATA\n" + rows.replace(
+            ",", "\t"
+        )
+        cube = opened(tmp_path, cgats + "END_DATA\n")
+        assert cube.axis == SpectralAxis(bands, "nm")
+        np.testing.assert_allclose(cube.data, values)
+    lines = table(WAVE, S[0], [0.0] * 30, [0] * 30, mark=" ")
+    units = "Unit1 = $05 $01 Nanometers\nUnit2 = $03 $05 mW/(m^2 nm)\nUnit3 = $f0 $05 mW/(m^2 nm)\nUnit4 = $f1 $00 Status\n"
+    cube = opened(tmp_path, f"[Attributes]\n{units}[END] of [Attributes]\n\n[DATA]\n{lines}[END] of [DATA]\n")
+    assert (cube.shape, cube.axis.unit) == ((1, 30), "nm")
+    head = "[SpectrumHeader]\nTitle = {}\nSpectrumSize = 30\nXDataKind = nm\n\n[SpectrumData]\n"
+    cube = opened(tmp_path, "".join(head.format(name) + table(WAVE, one, mark="\t") + "\n" for name, one in zip("ab", S, strict=False)))
+    assert (cube.shape, cube.axis.unit, cube.metadata["labels"]) == ((2, 30), "nm", ["a", "b"])
+    np.testing.assert_allclose(opened(tmp_path, "30 2\n" + table(WAVE, S[0], mark=" ")).axis.values, WAVE)
+
+
+def test_a_column_that_is_in_order_by_chance_is_no_position(tmp_path):
+    for lines in (3, 5):
+        values = S[:lines].copy()
+        values[:, lines - 3] = np.sort(values[:, lines - 3])
+        with pytest.warns(SpectralWarning, match="does not say which dimension"):
+            np.testing.assert_allclose(opened(tmp_path, table(*values.T)).data, values)

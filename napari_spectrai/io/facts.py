@@ -15,7 +15,7 @@ from napari_spectrai.units import quantity_of, unit_of
 _MARKS = "=:;\t,"
 _LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
 _SPECTRAL_KEY = re.compile(
-    r"(x|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit"
+    r"(x|xdatakind|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit"
     r"|x[-_ ]?axis([-_ ]mode)?|(wavelength|wavenumbers?|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?"
     r"|x-?achse|ax[ei] ?(des )?x|eje ?x|asse ?x|eixo ?x|ось ?x|abszisse|abscisse|横軸|横轴|x軸|x轴"
     r"|(first column|column 1|col(\.|umn)? ?1))",
@@ -25,7 +25,7 @@ _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
 _RANGE = re.compile(r"((spectral|measurement|scan|wavelength|wavenumber) ?)?range", re.IGNORECASE)
 _OTHER_QUANTITY = re.compile(r"laser|excit|anreg|возбужд|励起|stage|slit|power|grating|hole|pixel|resol|time|temp", re.IGNORECASE)
 _POINTS = re.compile(
-    r"n(?:um(?:ber)?|o)?[ ._]?(?:of )?(?:data ?)?(?:points|pixels in (?:file|spectrum)|x values|channels)|channels|sizegraph",
+    r"n(?:um(?:ber)?|o)?[ ._]?(?:of )?(?:data ?)?(?:points|pixels in (?:file|spectrum)|x values|channels)|channels|sizegraph|spectrumsize",
     re.IGNORECASE,
 )
 _SIZES = re.compile(rf"size[xy]|scan(?:width|height)|{_POINTS.pattern}", re.IGNORECASE)

@@ -27,7 +27,8 @@ def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[
         notes.append(f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose another {where('columns')}")
     wave = numbers[:, place]
     known, units = coordinates_of(table, layout, numbers)
-    names = np.array(labels_of(table, layout).get("labels", [""] * len(there)), object)[there]
+    listed = labels_of(table, layout).get("labels")
+    names = None if listed is None else np.array(listed, object)[there]
     bands, plane = period_of(wave), plane_of(wave)
     order = np.arange(len(wave))
     if bands is None and plane is not None:  # band after band
@@ -41,7 +42,7 @@ def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[
     elif bands is None:
         moves = np.logical_or.reduce([np.diff(coordinate) != 0 for coordinate in known.values()] or [np.zeros(len(wave) - 1, bool)])
         bands = next((int(n) + 1 for n in np.flatnonzero(moves)), len(wave))
-    wave, values, names = wave[order], numbers[order, value[0]], names[order]
+    wave, values = wave[order], numbers[order, value[0]]
     known = {name: coordinate[order] for name, coordinate in known.items()}
     whole = len(wave) // bands * bands
     same = (wave[:whole].reshape(-1, bands) == wave[:bands]).all()
@@ -52,20 +53,25 @@ def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[
         notes.append(f"its last spectrum has {len(wave) - whole} of {bands} bands and is left out")
     axis = axis_of(path, wave[:bands], titles_of(table, place), facts)
     first = {name: coordinate[:whole:bands] for name, coordinate in known.items()}
-    named = any(names) and bool((names[:whole].reshape(-1, bands) == names[:whole:bands, None]).all())
-    labels = {"labels": names[:whole:bands].tolist()} if named else {}
+    labels = {} if names is None else _of_spectra(names[order][:whole].reshape(-1, bands))
     return laid_out(path, values[:whole].reshape(-1, bands), axis, first, units, metadata={**facts.metadata, **labels})
 
 
+def _of_spectra(names: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return the name of each spectrum, if all its lines have the same."""
+    return {"labels": names[:, 0].tolist()} if (names == names[:, :1]).all() else {}
+
+
 def _groups(
-    wave: npt.NDArray[np.float64], known: Mapping[str, npt.NDArray[np.float64]], names: npt.NDArray[Any]
+    wave: npt.NDArray[np.float64], known: Mapping[str, npt.NDArray[np.float64]], names: npt.NDArray[Any] | None
 ) -> npt.NDArray[np.intp] | None:
     """Return the number of the spectrum that each line belongs to: by its place, or by its name; None where neither distinguishes them."""
     if not recur(wave):
         return None
     if known:
         return np.unique(np.column_stack(list(known.values())), axis=0, return_inverse=True)[1].ravel()
-    return group_numbers(names.tolist()) if are_distinguished(names.tolist(), wave) else None
+    found = [] if names is None else names.tolist()
+    return group_numbers(found) if found and are_distinguished(found, wave) else None
 
 
 def group_numbers(names: Sequence[str]) -> npt.NDArray[np.intp]:

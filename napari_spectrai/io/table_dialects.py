@@ -11,6 +11,9 @@ from napari_spectrai.units import quantity_of, unit_of
 _JAZ = {"W": "Wavelength", "D": "Dark", "R": "Reference", "S": "Sample", "P": "Processed"}
 """The letters over the columns of Ocean Optics' Jaz."""
 _SPECTRA_VISTA = ("Wavelength (nm)", "Rad. (Ref.)", "Rad. (Target)", "Reflect. %")
+_CGATS = ("BEGIN_DATA_FORMAT", "END_DATA_FORMAT")
+_ARFF = re.compile(r"@attribute\s+(?:['\"]([^'\"]+)['\"]|(\S+))", re.IGNORECASE)
+_TRIOS = re.compile(r"Unit\d+\s*=\s*(?:\$\w+\s+)*(.+)")
 _EXCITATION = re.compile(r"(?<![^\W_])(?:ex|exc|excitation|anregung\w*)(?![^\W_])", re.IGNORECASE)
 _EMISSION = re.compile(r"(?<![^\W_])(?:em|emi|emission)(?![^\W_])", re.IGNORECASE)
 _BOTH = re.compile(r"\s*\\\s*|(?<=[\w)\]])\s*/\s*(?=[A-Za-z]{2,})")
@@ -23,7 +26,23 @@ def spelled_out(table: Table) -> Table:
         return replace(table, names=tuple(_JAZ[name] for name in table.names))
     if not table.names and table.width == len(_SPECTRA_VISTA) and any("Spectra Vista SIG" in line for line in table.above[:2]):
         return replace(table, names=_SPECTRA_VISTA)
+    if not table.names and (names := _listed(table)):
+        return replace(table, names=names)
     return _of_corner(table)
+
+
+def _listed(table: Table) -> tuple[str, ...]:
+    """Return the titles that a text lists above its table: CGATS in a line or several, ARFF in one line each, TriOS by their units."""
+    above = [line.strip() for line in table.above]
+    if _CGATS[0] in above and _CGATS[1] in above:
+        names = " ".join(above[above.index(_CGATS[0]) + 1 : above.index(_CGATS[1])]).split()
+    elif any(line.casefold().startswith("@data") for line in above[-1:]):
+        names = [found.group(1) or found.group(2) for line in above if (found := _ARFF.match(line))]
+    elif "[DATA]" in above[-1:] and len(units := [found.group(1) for line in above if (found := _TRIOS.match(line))]) == table.width:
+        names = [units[0], "intensity", *["error"] * (table.width - 2)]
+    else:
+        return ()
+    return tuple(names) if len(names) == table.width else ()
 
 
 def _of_corner(table: Table) -> Table:

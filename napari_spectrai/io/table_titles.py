@@ -144,6 +144,11 @@ def head(
     return (), None, numbers, words
 
 
+def is_size(line: FloatTable, count: int) -> bool:
+    """Whether the first of two-column lines gives the number of the others, and one or two columns."""
+    return len(line) == 2 and count > _LEAST_CORNER and line[0] == count and line[1] in (1, 2)
+
+
 def has_corner(numbers: FloatTable) -> bool:
     """Whether the first cell of a matrix is a 0 where its first line and its first column, which are in order, meet."""
     if min(numbers.shape) < _LEAST_CORNER or numbers[0, 0] != 0:

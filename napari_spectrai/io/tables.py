@@ -22,7 +22,7 @@ from napari_spectrai.io.table_syntax import (
     syntax_of,
     with_thousands,
 )
-from napari_spectrai.io.table_titles import has_corner, head, titles_above
+from napari_spectrai.io.table_titles import has_corner, head, is_size, titles_above
 from napari_spectrai.io.texts import lines_of
 
 _SHOWN, _LOOKED_AT = 40, 24
@@ -86,6 +86,9 @@ def table_of(content: str, syntax: Syntax | None = None) -> Table:
     above, below = _around(lines, start, stop, set(others), f' \t"{syntax.delimiter or ""}')
     written = len(syntax.cells(lines[rows[-1]])) if rows else 0
     first, numbers, words = parsed([lines[number] for number in rows], syntax, notes)
+    if not first and is_size(numbers[0], len(numbers) - 1):
+        numbers = numbers[1:]
+        notes.append("its first line gives the number of its lines and columns, and is no part of them")
     if not first and has_corner(numbers):
         first = ["", *(pointed(cell, syntax) for cell in syntax.cells(lines[rows[0]])[1:])]
     first, numbers, words, above = without_gaps(first, numbers, words, above, syntax)

@@ -134,7 +134,7 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
     if (scaled := facts.scaled(len(kept))) is not None and "position" not in layout.roles and layout.kind in ("bare", "columns"):
         return RawArray(kept, spectral=0, axis=positions(path, *scaled), metadata=facts.metadata)
     if layout.kind == "bare":
-        return RawArray(kept, spectral=0, sure=False, metadata=facts.metadata)
+        return RawArray(kept, spectral=int(np.argmax(kept.shape)), sure=False, metadata=facts.metadata)
     reader = {"rows": _in_rows, "columns": _in_columns, "long": of_long}[layout.kind]
     found = reader(path, table, layout, facts, notes)
     bands = found.data.shape[found.spectral]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from napari_spectrai.io.columns import COORDINATES, Layout, columns_in_order, co
 _AT_ONCE = 2**20
 """Numbers that are looked at together."""
 _NAMED_IN_NOTES, _LEAST_ACROSS = 6, 4
+_BY_CHANCE, _MANY, _MANY_COLUMNS = 0.05, 20, 8
+"""Probability below which it is no chance that one of the columns is in order, lines beyond which it is far below, and many columns."""
 
 
 def some_of(names: Sequence[str]) -> str:
@@ -39,14 +42,15 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
         roles[first], roles[strict[1]] = "index", "position"
         note = f"its column {first} counts lines; the positions are taken from column {strict[1]}"
         return Layout("columns", tuple(roles), notes=(note,))
-    if strict[:1] == [first] or loose[:1] == [first]:
+    few = len(free) > _MANY_COLUMNS and 2 / math.factorial(min(len(numbers), _MANY)) > _BY_CHANCE  # to be in order says nothing
+    if (strict[:1] == [first] or loose[:1] == [first]) and not few:
         roles[first] = "position"
         notes = _again(numbers, first, roles)
         return Layout("columns", tuple(roles), notes=notes)
     if width > 4 and len(numbers) > 1 and in_order(numbers[0], 0.95):
         note = "its first line is in order and taken for the positions of the bands"
         return _first_line(numbers, note)
-    if (strict or loose) and len(free) > 1 and len(numbers) > 4:
+    if (strict or loose) and len(free) > 1 and len(numbers) > 4 and 2 * len(free) / math.factorial(min(len(numbers), _MANY)) < _BY_CHANCE:
         place = (strict or loose)[0]
         roles[place] = "position"
         return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
