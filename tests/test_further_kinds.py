@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import h5py
 import numpy as np
 import pytest
@@ -210,6 +212,11 @@ def test_folders_and_headers_say_what_they_are(tmp_path):
     (tmp_path / "e.dat").write_text("not these\n")
     (tmp_path / "e.raw").write_bytes(bytes(range(12)))
     np.testing.assert_array_equal(read(tmp_path / "e.hdr").data.ravel(), np.arange(12))
+    head = struct.pack("<BBBbiddi", 0, 0x4B, 0, -128, 3, 400.0, 402.0, 1)  # a spectrum of the name of a scene is none of its values
+    (tmp_path / "e.spc").write_bytes(head.ljust(512, b"\0") + bytes(32) + np.array([1, 2, 3], "<f4").tobytes())
+    np.testing.assert_array_equal(read(tmp_path / "e.spc").data, [[1, 2, 3]])
+    (tmp_path / "e.spc").write_bytes(bytes(range(12)))
+    np.testing.assert_array_equal(read(tmp_path / "e.spc").data.ravel(), np.arange(12))
 
 
 def test_titles_and_sizes_that_a_text_lists_in_a_way_of_its_own(tmp_path):

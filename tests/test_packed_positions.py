@@ -157,8 +157,7 @@ def hyperspy(path, signal, *, listed=None, order=(0, 1, 2), version=3):
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 @pytest.mark.parametrize("title", ["Wavelength", "E", "<undefined>"])
 @pytest.mark.parametrize("listed", [None, WAVE**1.01])
-def test_signals_of_hyperspy_are_read_by_their_axes(name, version, order, title, listed, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_spectrai.io.vendor.find_spec", lambda library: None)  # without RosettaSciIO
+def test_signals_of_hyperspy_are_read_by_their_axes(name, version, order, title, listed, tmp_path):
     signal = {"name": title, "units": "nm"} | ({"size": 8, "scale": 2.0, "offset": 400.0} if listed is None else {})
     cube = read(hyperspy(tmp_path / name, signal, listed=listed, order=order, version=version))
     np.testing.assert_array_equal(np.asarray(cube.data), CUBE)

@@ -13,13 +13,12 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.envi_axis import axis_of
-from napari_spectrai.io.envi_fields import number_of, numbers_of, parse, parts_of, whole
+from napari_spectrai.io.envi_fields import TYPES, number_of, numbers_of, parse, parts_of, whole
 from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, paired, plausible, scaled_bands, unpacked, warn
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.placement import placed
 
-_TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
 _NO_VALUES = (".hdr", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg", ".enp", ".prj", ".sta", ".md", ".pdf", ".log", ".csv")
@@ -77,8 +76,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if not interleave and sum(whole(fields, name) > 1 for name in _ORDERS["bsq"]) > 1:
         warn(path, "its header gives no interleave; bsq is taken, one band after another")
     interleave = interleave or "bsq"
-    if code not in _TYPES:
-        raise ValueError(f"its data type {code} is not one of {', '.join(map(str, _TYPES))} (complex numbers are not spectra)")
+    if code not in TYPES:
+        raise ValueError(f"its data type {code} is not one of {', '.join(map(str, TYPES))} (complex numbers are not spectra)")
     if interleave not in _ORDERS:
         raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
     order = _byte_order(fields)
@@ -87,10 +86,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         raise ValueError("its values are compressed, which is not read; save it without compression")
     if any(numbers_of(fields.get("major frame offsets", "")) + numbers_of(fields.get("minor frame offsets", ""))):
         raise ValueError("its lines have bytes of other things between them (frame offsets), which is not read; save it without them")
-    values = _values(path, header, fields, whole(fields, "header offset", 0) + plausible(shape, order + _TYPES[code]))
+    values = _values(path, header, fields, whole(fields, "header offset", 0) + plausible(shape, order + TYPES[code]))
     if _starts_as_tiff(values) and not whole(fields, "header offset", 0):
         return _of_tiff(path, values, fields)
-    data: Any = mapped(values, order + _TYPES[code], shape, whole(fields, "header offset", 0))
+    data: Any = mapped(values, order + TYPES[code], shape, whole(fields, "header offset", 0))
     if (surplus := values.stat().st_size - data.nbytes - whole(fields, "header offset", 0)) > 0:
         warn(
             path,
@@ -229,7 +228,7 @@ def write(cube: Cube, path: Path) -> None:
         raise ValueError("name the header: ENVI is written as NAME.hdr with NAME.img next to it")
     if len(cube.shape) > 3:
         raise ValueError(f"ENVI holds images (y, x, bands) or sets of spectra, not {len(cube.shape)} dimensions; choose .zarr or .h5")
-    code = next((code for code, kind in _TYPES.items() if np.dtype(kind) == cube.data.dtype.newbyteorder("=")), None)
+    code = next((code for code, kind in TYPES.items() if np.dtype(kind) == cube.data.dtype.newbyteorder("=")), None)
     if code is None:
         raise ValueError(f"ENVI cannot hold {cube.data.dtype}; convert it, for instance to float32 or uint16")
     shape = cube.shape if cube.is_image else (1, *cube.shape)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
 from napari_spectrai.io.found import warn
 from napari_spectrai.io.table_syntax import MISSING
 from napari_spectrai.io.texts import text_of
+from napari_spectrai.notices import noting
 from napari_spectrai.units import quantity_of
 
 _OTHER_NAMES = {
@@ -24,6 +26,7 @@ _OTHER_NAMES = {
     "wavelength unit": "wavelength units",
     "wavelengths units": "wavelength units",
 }
+TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _LONGEST_HEADER = 64_000_000
 
 
@@ -102,3 +105,15 @@ def whole(fields: dict[str, str], name: str, default: int | None = None) -> int:
     if number < 0 or (number == 0 and default is None):
         raise ValueError(f"its header claims {name} = {number}")
     return number
+
+
+def describes(header: Path, values: Path) -> bool:
+    """Whether a file is as long as the values that a header describes."""
+    try:
+        with noting():  # what is odd about the header is said when it is read
+            fields = parse(header)
+        numbers = [whole(fields, name) for name in ("lines", "samples", "bands")]
+        length = math.prod(numbers) * int(TYPES[whole(fields, "data type")][1:])
+        return values.stat().st_size == whole(fields, "header offset", 0) + length
+    except (ValueError, KeyError, OSError):
+        return False

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_spectrai.io.agilent_files import is_image
+from napari_spectrai.io.envi_fields import describes
 from napari_spectrai.io.found import DECLARATIONS
 from napari_spectrai.spec import listed
 
@@ -75,6 +76,8 @@ _SHARED = (
     ".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", ".sp", ".fsm", ".spe", *_DIGITS,
 )  # fmt: skip
 """Suffixes that several programs give to files of different kinds."""
+_AS_VALUES = (".spe", ".spc", ".sp", ".spx", ".map", *_DIGITS)
+"""Suffixes of other formats that raw values of ENVI may have."""
 _OPUS_SUFFIX = re.compile(r"\.\d{1,4}")
 _HEAD, _END_OF_SPE = 1024, 4098
 _CONTENT: tuple[tuple[bytes, str], ...] = (
@@ -176,9 +179,13 @@ def _of_companions(path: Path) -> Format | None:
         return _named("Agilent FPA image")
     if path.suffix.lower() == ".raw" and any(path.with_suffix(suffix).is_file() for suffix in (".rpl", ".RPL")) and not envi_header(path):
         return _named("Ripple")
-    # a table or a note next to a scene may have its name
-    of_text = path.suffix.lower() in (*_named("text").suffixes, ".xml")
-    return _named("ENVI") if not of_text and envi_header(path) is not None else None
+    header = envi_header(path)
+    if header is None:
+        return None
+    # a table, a note or a spectrum next to a scene may have its name
+    suffix, own = path.suffix.lower(), _named("ENVI")
+    others = {suffix for known in FORMATS if known != own for suffix in known.suffixes}
+    return own if suffix in own.suffixes or suffix not in others or (suffix in _AS_VALUES and describes(header, path)) else None
 
 
 def envi_header(path: Path) -> Path | None:

@@ -71,7 +71,7 @@ def unread(file: h5py.File) -> dict[str, str]:
 
 def units_of(arrays: dict[str, h5py.Dataset]) -> dict[str, str]:
     """Return the units that data sets state."""
-    found = {n: text(a.attrs[key]) for n, a in arrays.items() for key in ("Unit", "Units", "unit", "units") if key in a.attrs}
+    found = {n: text(value) for n, a in arrays.items() for key, value in a.attrs.items() if key.casefold() in ("unit", "units")}
     return {n: said[1:-1].replace("_", "") if re.fullmatch(r"\[\w*_?\w+\]", said) else said for n, said in found.items()}  # [n_m] of EMD
 
 

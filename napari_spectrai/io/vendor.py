@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _is_read_here(path: Path) -> bool:
-    """Whether a file of HDF5 is read without RosettaSciIO: EMD of the Berkeley layout, and HyperSpy's where that is not installed."""
+    """Whether a file of HDF5 is read without RosettaSciIO: EMD of the Berkeley layout, and HyperSpy's."""
     suffix = path.suffix.lower()
-    return (suffix == ".emd" and _names_dimensions(path)) or (suffix == ".hspy" and h5py.is_hdf5(path) and find_spec("rsciio") is None)
+    return (suffix == ".emd" and _names_dimensions(path)) or (suffix == ".hspy" and h5py.is_hdf5(path))
 
 
 def _names_dimensions(path: Path) -> bool:
