@@ -248,3 +248,23 @@ def test_a_column_that_is_in_order_by_chance_is_no_position(tmp_path):
         values[:, lines - 3] = np.sort(values[:, lines - 3])
         with pytest.warns(SpectralWarning, match="does not say which dimension"):
             np.testing.assert_allclose(opened(tmp_path, table(*values.T)).data, values)
+
+
+def test_numbers_in_names_and_units_and_dashes_in_footers_are_no_numbers_of_the_table(tmp_path):
+    rows = [("s 1", at, value) for at, value in zip(WAVE, S[0], strict=True)] + [
+        ("b", at, value) for at, value in zip(WAVE, S[1], strict=True)
+    ]
+    for mark in "\t;|":  # blanks would make more cells of numbers
+        cube = opened(tmp_path, table(*zip(("sample", "Wavenumber (cm-1)", "I"), *rows, strict=True), mark=mark))
+        np.testing.assert_allclose(cube.data, S[:2])
+        assert cube.metadata["labels"] == ["s 1", "b"]
+    for title in ("Wavenumber 1/cm", "Wavenumber_1/cm", "wave number /cm", ",Wavenumber (1/cm)"):
+        lead = [range(2)] if title[0] == "," else []
+        text = f"{title}," + ",".join(map(str, WAVE)) + "\n" + table(*lead, "ab", *S[:2].T)
+        cube = opened(tmp_path, text)
+        np.testing.assert_allclose(cube.data, S[:2])
+        assert cube.axis == SpectralAxis(WAVE, "1/cm")
+    german = ";".join(["Klasse", *(f"{at} nm." for at in WAVE)]) + "\n" + table("ab", *S[:2].T, mark=";")
+    assert opened(tmp_path, german.replace(".", ",").replace("nm,", "nm.")).axis == SpectralAxis(WAVE, "nm")
+    text = "sample Energy_eV I\n" + table(*zip(*[(name.replace(" ", ""), *rest) for name, *rest in rows], strict=True), mark=" ")
+    assert opened(tmp_path, text + "\n-- end --\n").metadata["labels"] == ["s1", "b"]

@@ -53,7 +53,8 @@ def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str]
     for column, title in enumerate(titles):
         match = band.fullmatch(title.strip()) if (leads is None or column >= leads) and not is_unit(title) else None  # cm-1
         rest = match["rest"] if match is not None else ""
-        plain = match is not None and (not rest.strip() or (unit_of(rest) is not None and not _MORE_DIGITS.match(rest)))
+        of_unit = match is not None and match["value"] == "1" and rest.startswith("/")  # Wavenumber 1/cm
+        plain = match is not None and not of_unit and (not rest.strip() or (unit_of(rest) is not None and not _MORE_DIGITS.match(rest)))
         values.append(float(match["value"]) if match is not None and plain else None)
         words.append(_unit_words(match) if match is not None and plain else "")
     return values, words

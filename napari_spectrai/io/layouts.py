@@ -123,8 +123,9 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
         notes.append("its first line and its first column are both in order; the first line is taken for the positions of the bands")
     said = prefix if quantity_of(prefix) or unit_of(prefix) is not None else ""
     unit = next((word for word in words if word), "") or said or table.across or (titles[position] if position is not None else "")
-    if not unit and others and (quantity_of(titles[others[0]]) or is_unit(titles[others[0]])):
-        unit = titles[others[0]]
+    if not unit:  # over the names of the spectra, behind a running number
+        over = [titles[column] for column in others if column == others[0] or column in table.words]
+        unit = next((title for title in over if quantity_of(title) or is_unit(title)), "")
     return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
 
 

@@ -16,7 +16,7 @@ _ARFF = re.compile(r"@attribute\s+(?:['\"]([^'\"]+)['\"]|(\S+))", re.IGNORECASE)
 _TRIOS = re.compile(r"Unit\d+\s*=\s*(?:\$\w+\s+)*(.+)")
 _EXCITATION = re.compile(r"(?<![^\W_])(?:ex|exc|excitation|anregung\w*)(?![^\W_])", re.IGNORECASE)
 _EMISSION = re.compile(r"(?<![^\W_])(?:em|emi|emission)(?![^\W_])", re.IGNORECASE)
-_BOTH = re.compile(r"\s*\\\s*|(?<=[\w)\]])\s*/\s*(?=[A-Za-z]{2,})")
+_BOTH = re.compile(r"\s*\\\s*|(?<=[\w)\]])(?<!(?<![^\W_])1)\s*/\s*(?=[A-Za-z]{2,})")
 """What stands between the two names in the title of a corner."""
 
 

@@ -28,6 +28,7 @@ NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:ini
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _COMMA = re.compile(r"([-+]?\d+,\d+(?:[eE][-+]?\d+)?)(\D.{0,15}|)$")
 """A number with a decimal comma, and its unit."""
+_POINT = re.compile(r"\d\.|\.\d")
 _SURE = ("\t", ";", "|")
 """Marks that separate cells and stand in no number."""
 _GROUPED_BY_BLANKS = re.compile(r"[-+]?\d{1,3}(?:[ \xa0\u202f\u2009']\d{3})+(?:[.,]\d*)?")
@@ -37,7 +38,8 @@ MOST_LEADS = 3
 _LONGEST_CELL = 400
 """Characters of a cell: no number or title has more, and the time of patterns grows with their square."""
 SAMPLE = 400
-_AGAINST_BLANKS = 1.2
+_AGAINST_BLANKS, _SURELY = 1.2, 2.5
+"""How many times as many numbers blanks must separate as another mark, since titles and names hold blanks and numbers."""
 _LONGEST_SAMPLE = 50_000
 """Characters of a line from which the separator of its cells is determined."""
 
@@ -109,6 +111,8 @@ def counts(line: str, syntax: Syntax) -> tuple[int, int, int]:
     found = [syntax.number(cell) for cell in cells]
     filled = [value for cell, value in zip(cells, found, strict=True) if cell]
     words = sum(value is None for value in filled)
+    if words and syntax.delimiter is None and all(value is None or np.isnan(value) for value in filled):
+        return len(cells), 0, len(filled)  # -- end --
     return len(cells), len(filled) - words, words
 
 
@@ -130,7 +134,8 @@ def syntax_of(lines: Sequence[str]) -> Syntax | None:
                 score += numbers * (0.4 if words else 1.0)
         if whole and score and any(" " in cell for cell in syntax.cells(sample[-1])):  # which set thousands apart
             return syntax
-        if score > most * (_AGAINST_BLANKS if syntax.delimiter is None else 1.0):  # titles and names hold blanks and numbers
+        sure = best is not None and best.delimiter in _SURE
+        if score > most * (1.0 if syntax.delimiter is not None else _SURELY if sure else _AGAINST_BLANKS):
             best, most = syntax, score
     return best
 
@@ -139,7 +144,7 @@ def pointed(cell: str, syntax: Syntax) -> str:
     """Return a number with a decimal point, with its unit, words as they are."""
     if "," not in cell:
         return cell
-    if syntax.grouped or "." in cell:
+    if syntax.grouped or _POINT.search(cell):
         return ungrouped(cell)
     found = _COMMA.match(cell) if syntax.comma else None
     if found is None or (found.group(2) and unit_of(found.group(2)) is None):  # a name, such as 1,2-dichloroethane
