@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -161,6 +161,10 @@ def test_an_estimate_includes_classical_methods_and_names_the_longest():
     assert found.in_all(experiment, size) == pytest.approx(82)
     assert "about 82 s: 20 s for the network, 62 s for classical methods, 60 s of it for PDS" in found.words(experiment, size)
     assert estimate.Estimate.from_json(json.loads(json.dumps(asdict(found)))) == found
+    # of 9,000 spectra, a method takes what it is fitted to at most; settings are not chosen again for the test
+    large = replace(size, samples={"training": 9000, "validation": 1000, "test": 10})
+    methods = [estimate.MethodTime("SVM", 1.0, 300, 2.0, most=600, again=0.25), estimate.MethodTime("ridge", 1.0, 1000, 1.0)]
+    assert replace(found, methods=methods).by_method(experiment, large) == pytest.approx({"SVM": 5, "ridge": 19})
 
 
 def test_an_estimate_of_a_choice_says_which_candidates_have_no_time():

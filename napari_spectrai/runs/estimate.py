@@ -25,20 +25,35 @@ from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.scratch import job_folder
 
 MOST_REMEMBERED = 300
+SIZES = (100, 300, 1000, 3000)
+"""Numbers of spectra that methods are fitted to, to extrapolate from the last two."""
 
 
 @dataclass(frozen=True, slots=True)
 class MethodTime:
-    """How long a classical method or a candidate takes to fit: `seconds` for `samples` spectra, growing with a power of their number."""
+    """How long a method takes to fit: `seconds` for `samples` spectra, growing with a power of their number.
+
+    Attributes
+    ----------
+    name : str
+        A classical method, or a candidate.
+    seconds, samples, power : float, int, float
+    most : int, optional
+        Number of spectra that the method is fitted to at most. Default: all.
+    again : float
+        Share of the time that another fit takes, whose settings are those of the first.
+    """
 
     name: str
     seconds: float
     samples: int
     power: float
+    most: int | None = None
+    again: float = 1.0
 
     def of(self, samples: int) -> float:
         """Return the seconds for another number of spectra."""
-        return float(self.seconds * (max(1, samples) / self.samples) ** self.power)
+        return float(self.seconds * (max(1, min(samples, self.most or samples)) / self.samples) ** self.power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +96,17 @@ class Estimate:
         return experiment.training.epochs * once
 
     def by_method(self, experiment: Experiment, extent: Extent) -> dict[str, float]:
-        """Return the seconds for each method: a candidate is fitted once for each fold, and once more on all samples."""
-        samples = sum(extent.samples.values()) if experiment.network.chooses else extent.samples.get("training", 1)
-        folds = DRAWS if experiment.task.self_supervised else experiment.split.folds or FOLDS
-        times = 1 + folds if experiment.network.chooses else 1 + ("test" in extent.samples)
-        return {method.name: times * method.of(samples) for method in self.methods}
+        """Return the seconds for each method.
+
+        A candidate is fitted once for each fold, and once more on all samples; a baseline to the training samples, and if there are test
+        samples, to the validation samples, too.
+        """
+        if experiment.network.chooses:
+            folds = DRAWS if experiment.task.self_supervised else experiment.split.folds or FOLDS
+            return {method.name: (1 + folds) * method.of(sum(extent.samples.values())) for method in self.methods}
+        first = extent.samples.get("training", 1)
+        both = first + extent.samples.get("validation", 0) if "test" in extent.samples else 0
+        return {method.name: method.of(first) + (method.again * method.of(both) if both else 0.0) for method in self.methods}
 
     def in_all(self, experiment: Experiment, extent: Extent) -> float:
         """Return the seconds for everything: the network and its baselines, or the comparison of candidates within its time limit."""
@@ -175,6 +196,12 @@ class Question:
         return min(self.experiment.training.batch, shown)
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of spectra to fit methods to: the first that all samples reach is the last, but two are needed."""
+        samples = sum(self.extent.samples.values())
+        return SIZES[: max(2, 1 + sum(size < samples for size in SIZES[:-1]))]
+
+    @property
     def key(self) -> str:
         """A hash of everything that affects the estimate; not of the length of the training and the amount of data."""
         plain = self.to_json()
@@ -193,7 +220,7 @@ class Question:
             document["network"].pop("seconds", None)
         else:
             del document["training"]["start"]
-        kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")} | {"batch": self.batch}
+        kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")} | {"batch": self.batch, "sizes": self.sizes}
         key = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], _torch(), "methods"], sort_keys=True)
         return hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,22 +19,23 @@ from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.classical import fitted
+from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.train.step_timing import time_steps
 from napari_spectrai.plan.subsets import TRAINING
 from napari_spectrai.runs.estimate import MethodTime, Question
 
-SMALL, LARGE = 100, 300
-"""Numbers of spectra that methods are fitted to."""
-BUDGET = 8.0
-"""Seconds of processor time after which no further method is timed."""
-_STEEPEST = 2.0
-"""Largest power of the number of spectra that the time of a method is taken to grow with."""
+BUDGET = 6.0
+"""Seconds of processor time in which methods are timed; after it, each remaining one is fitted to a few spectra only."""
+_POWERS = 1.0, 2.0
+"""Smallest and largest power of the number of spectra that the time of a method is taken to grow with: few spectra show too small a one."""
 
 
 def method_times(question: Question) -> list[MethodTime]:
     """Return how long each method takes to fit; those that do not suit the data, or for which no time is left, are omitted.
+
+    All methods are fitted to a few spectra; then those that will take the longest are fitted to more.
 
     Parameters
     ----------
@@ -49,26 +50,72 @@ def method_times(question: Question) -> list[MethodTime]:
     if task.of_images or task.enlarges > 1:
         return []
     end = time.process_time() + BUDGET
+    timings: dict[str, _Timing] = {}
+    of_networks: dict[str, MethodTime] = {}
     data: dict[int, Dataset] = {}
-    found: list[MethodTime] = []
+    order = []
     for name, spec in _methods(question):
-        if time.process_time() > end:
-            break
+        late = time.process_time() > end
+        if late and (time.process_time() > end + BUDGET or not isinstance(spec, ClassicalSpec)):
+            continue
         try:
-            if not isinstance(spec, ClassicalSpec):
-                found.append(_of_network(name, replace(question, experiment=spec)))
-                continue
-            took = []
-            for count in (SMALL, LARGE):
-                data.setdefault(count, _synthetic(question, count))
-                began = time.process_time()  # other programs would make the power that it grows with uncertain
-                fitted(spec, data[count], "training")
-                took.append(max(time.process_time() - began, 1e-4))
-            power = min(max(math.log(took[1] / took[0]) / math.log(LARGE / SMALL), 0.0), _STEEPEST)
-            found.append(MethodTime(name, took[1], LARGE, power))
+            if isinstance(spec, ClassicalSpec):
+                timing = _Timing(name, spec, question, data)
+                for count in question.sizes[: 1 if late else 2]:
+                    timing.measure(count)
+                timings[name] = timing
+            else:
+                of_networks[name] = _of_network(name, replace(question, experiment=spec))
+            order.append(name)
         except (ArithmeticError, ValueError, RuntimeError):  # a method that cannot be fitted to such data is left out of the training, too
             continue
-    return found
+    samples = sum(question.extent.samples.values())
+    for count in question.sizes[2:]:
+        for timing in sorted(timings.values(), key=lambda one: -one.time.of(samples)):
+            if timing.last < count and time.process_time() + timing.time.of(count) < end:
+                timing.measure(count)
+    return [of_networks[name] if name in of_networks else timings[name].time for name in order]
+
+
+class _Timing:
+    """Fits of one method to more and more synthetic spectra; `data` are those made so far."""
+
+    def __init__(self, name: str, spec: ClassicalSpec, question: Question, data: dict[int, Dataset]) -> None:
+        self._name, self._spec, self._question, self._data = name, spec, question, data
+        self._took: dict[int, float] = {}
+        self._again = 1.0
+
+    @property
+    def last(self) -> int:
+        """The largest number of spectra so far."""
+        return max(self._took)
+
+    def measure(self, count: int) -> None:
+        """Fit to a number of spectra, and once more with the settings that this has chosen."""
+        self._data.setdefault(count, _synthetic(self._question, count))
+        first = not self._took
+        method, self._took[count] = self._seconds(count)
+        if first:  # which loads what the method needs
+            self._took[count] = min(self._took[count], self._seconds(count)[1])
+        if method.chosen:
+            self._again = min(1.0, self._seconds(count, method.chosen)[1] / self._took[count])
+
+    def _seconds(self, count: int, chosen: Mapping[str, Any] | None = None) -> tuple[Method, float]:
+        """Return a fitted method and the time it took: of one thread, however busy the machine, or of several."""
+        wall, processor = time.perf_counter(), time.process_time()
+        method = fitted(self._spec, self._data[count], "training", chosen=chosen)
+        return method, max(min(time.perf_counter() - wall, time.process_time() - processor), 1e-4)
+
+    @property
+    def time(self) -> MethodTime:
+        """What was measured; the power is that of the last three fits, as one alone may vary."""
+        counts = list(self._took)[-3:]
+        least, most = _POWERS
+        power = least
+        if len(counts) > 1:
+            power = float(np.polyfit(np.log(counts), np.log([self._took[count] for count in counts]), 1)[0])
+        largest = getattr(self._spec, "at_most", None)
+        return MethodTime(self._name, self._took[self.last], self.last, min(max(power, least), most), largest, self._again)
 
 
 def _methods(question: Question) -> Iterator[tuple[str, Any]]:
@@ -97,12 +144,16 @@ def _synthetic(question: Question, count: int) -> Dataset:
     rng = np.random.default_rng(0)
     shape: Sequence[int] = (round(math.sqrt(count)),) * 2 if question.is_image else (count,)
     experiment = question.experiment
-    cube = Cube(rng.random((*shape, len(question.axis)), dtype=np.float32) + np.float32(0.1), question.axis, name="synthetic")
+    spectra = rng.random((*shape, len(question.axis)), dtype=np.float32) + np.float32(0.1)
     truths: list[Any] = []
     if experiment.task.classifies:
         classes = max(2, question.extent.out)
-        truths = [Labels((np.arange(math.prod(shape)) % classes + 1).reshape(shape))]
-    elif not experiment.task.self_supervised:
+        members = (np.arange(math.prod(shape)) * classes // math.prod(shape)).reshape(shape)
+        truths = [Labels(members + 1)]
+        # classes that overlap a little, however many bands there are
+        spectra += (rng.random((classes, len(question.axis)), dtype=np.float32) * np.float32(2 / math.sqrt(len(question.axis))))[members]
+    cube = Cube(spectra, question.axis, name="synthetic")
+    if not experiment.task.classifies and not experiment.task.self_supervised:
         axis = question.truth_axis
         truths = [Cube(rng.random((*shape, len(axis)), dtype=np.float32) + np.float32(0.1), axis, name="synthetic truth")]
     plane = np.full((1, *shape) if question.is_image else (1, *shape, 1), TRAINING, np.uint8)
