@@ -1,0 +1,36 @@
+"""Whether a run that is resumed still has the document that it began with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from napari_spectrai.experiment.document import Experiment
+
+FREE = frozenset({
+    "name", "data.input", "data.truth", "data.pairing", "data.spectral", "data.dataset", "data.truth_dataset", "data.axis", "data.columns",
+    "training.device", "training.devices", "training.micro_batch", "training.memory",
+})  # fmt: skip
+"""Settings that a resumed run may change: what it is called, where its data are, and on what it is computed."""
+
+
+def changed_settings(before: Experiment, now: Experiment) -> list[str]:
+    """Return what differs between two documents of a run apart from `FREE`, such as ``"training.batch is 8 and was 16"``.
+
+    Examples
+    --------
+    >>> changed_settings(Experiment(), Experiment().override("training.batch=8", "training.devices=2"))
+    ['training.batch is 8 and was 32']
+    """
+    first, second = (dict(_flat(one.model_dump(mode="json"))) for one in (before, now))
+    names = [name for name in dict.fromkeys([*first, *second]) if name not in FREE and first.get(name) != second.get(name)]
+    return [f"{name} is {second.get(name, 'not there')} and was {first.get(name, 'not there')}" for name in names]
+
+
+def _flat(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and the value of each setting."""
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
