@@ -134,11 +134,10 @@ def test_a_training_that_goes_on_with_other_data_says_so(run, changed):
 @pytest.mark.parametrize("setting", ["network.width=24", "training.optimiser.lr=0.01", "training.batch=8", "split.validation=0.5"])
 def test_a_document_that_was_changed_is_refused_before_the_run_goes_on(run, setting):
     folder, _ = run
-    before, journal_before = folder.experiment(), folder.journal.read_bytes()
+    before = folder.experiment()
     before.override(setting, "name=other", "training.devices=2", "training.memory=3").save(folder.document)
     with pytest.raises(ValueError, match=f"began with: {setting.partition('=')[0]} is [0-9.]+ and was [0-9.]+. A resumed run"):
-        next(fit(run=folder.path, resume=True))
-    assert folder.journal.read_bytes() == journal_before
+        list(fit(run=folder.path, resume=True))
     before.override("name=other", "training.memory=3").save(folder.document)
     resumed(run)
 

@@ -14,17 +14,24 @@ FREE = frozenset({
 """Settings that a resumed run may change: what it is called, where its data are, and on what it is computed."""
 
 
-def changed_settings(before: Experiment, now: Experiment) -> list[str]:
-    """Return what differs between two documents of a run apart from `FREE`, such as ``"training.batch is 8 and was 16"``.
+def changed_settings(before: Mapping[str, Any], now: Experiment) -> list[str]:
+    """Return what has changed in the document of a run apart from `FREE`, such as ``"training.batch is 8 and was 16"``.
+
+    Parameters
+    ----------
+    before : mapping
+        The document that the run began with, as plain values. A setting that only one of the documents has, as those of different versions
+        do, is not compared.
+    now : Experiment
 
     Examples
     --------
-    >>> changed_settings(Experiment(), Experiment().override("training.batch=8", "training.devices=2"))
+    >>> changed_settings(Experiment().model_dump(mode="json"), Experiment().override("training.batch=8", "training.devices=2"))
     ['training.batch is 8 and was 32']
     """
-    first, second = (dict(_flat(one.model_dump(mode="json"))) for one in (before, now))
-    names = [name for name in dict.fromkeys([*first, *second]) if name not in FREE and first.get(name) != second.get(name)]
-    return [f"{name} is {second.get(name, 'not there')} and was {first.get(name, 'not there')}" for name in names]
+    first, second = dict(_flat(before)), dict(_flat(now.model_dump(mode="json")))
+    names = [name for name in first if name in second and name not in FREE and first[name] != second[name]]
+    return [f"{name} is {second[name]} and was {first[name]}" for name in names]
 
 
 def _flat(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

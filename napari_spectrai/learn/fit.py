@@ -12,8 +12,6 @@ from napari_spectrai.arguments import of_type
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
-from napari_spectrai.experiment.card import read_card
-from napari_spectrai.experiment.kept_settings import changed_settings
 from napari_spectrai.generators import drain
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.self_supervised import BlindChoice
@@ -103,7 +101,6 @@ def fit(
             raise ValueError("resume=True needs the run to resume; give its folder with run=")
         folder = RunFolder(run)
         experiment = folder.experiment()
-        _refuse_changed(folder, experiment)
         if cubes is None and not experiment.data.input:
             raise ValueError(f"{folder.path} does not hold the data of its run, which were in memory; give them again: {GIVEN}")
     else:
@@ -125,19 +122,6 @@ def fit(
         raise
     finally:
         folder.release()
-
-
-def _refuse_changed(folder: RunFolder, experiment: Experiment) -> None:
-    """Refuse to resume a run with other settings than those that its models were trained with."""
-    try:
-        changed = changed_settings(read_card(folder.last).experiment, experiment) if folder.has_checkpoint else []
-    except (OSError, ValueError):  # a damaged model does not prevent its run from being resumed
-        return
-    if changed:
-        raise ValueError(
-            f"{folder.document} is not the one that the run began with: {'; '.join(changed[:5])}. A resumed run keeps its settings: "
-            f"undo this, or start a new run, with training.start={folder.best} to go on from what was learnt"
-        )
 
 
 def _trained(

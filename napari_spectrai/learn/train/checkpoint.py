@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.kept_settings import changed_settings
 from napari_spectrai.files import replacing
 from napari_spectrai.runs.folder import EARLIER
 
@@ -43,9 +46,14 @@ def before(path: Path) -> Path:
     return path.with_name(EARLIER)
 
 
-def save(path: Path, place: TrainingPosition, parts: dict[str, Any], generator: torch.Generator) -> None:
+class OtherSettingsError(ValueError):
+    """A checkpoint that was written with other settings than those of the run now; the message says which."""
+
+
+def save(path: Path, place: TrainingPosition, parts: dict[str, Any], generator: torch.Generator, experiment: Experiment) -> None:
     """Write the state of every part (by ``state_dict``), of `place` and of the random generators; the previous state is kept next to it."""
     state = {
+        "experiment": json.dumps(experiment.model_dump(mode="json")),
         "place": {name: getattr(place, name) for name in TrainingPosition.__slots__},
         "parts": {name: part.state_dict() for name, part in parts.items()},
         "random": {
@@ -77,7 +85,9 @@ def _size(state: Any) -> int:
     return sum(_size(part) for part in inside)
 
 
-def load(path: Path, parts: dict[str, Any], generator: torch.Generator, *, models: Path | None = None) -> tuple[TrainingPosition, str]:
+def load(
+    path: Path, parts: dict[str, Any], generator: torch.Generator, experiment: Experiment, *, models: Path | None = None
+) -> tuple[TrainingPosition, str]:
     """Bring parts and random generators back to what `save` wrote; where it is damaged, to the state before.
 
     Returns
@@ -88,6 +98,8 @@ def load(path: Path, parts: dict[str, Any], generator: torch.Generator, *, model
 
     Raises
     ------
+    OtherSettingsError (a ValueError)
+        If the settings have changed.
     ValueError
         If neither can be read; the message names the model in `models` that a new run can start from.
     """
@@ -96,7 +108,9 @@ def load(path: Path, parts: dict[str, Any], generator: torch.Generator, *, model
         if not candidate.exists():
             continue
         try:
-            place = _restored(candidate, parts, generator)
+            place = _restored(candidate, parts, generator, experiment)
+        except OtherSettingsError:
+            raise
         except _FAULTS as error:
             faults.append(f"{candidate.name} is damaged ({(str(error).splitlines() or [type(error).__name__])[0][:200]})")
             continue
@@ -107,11 +121,13 @@ def load(path: Path, parts: dict[str, Any], generator: torch.Generator, *, model
     raise ValueError(f"{path.parent}: {' and '.join(faults)}, so the run cannot be resumed{remedy}")
 
 
-def _restored(path: Path, parts: dict[str, Any], generator: torch.Generator) -> TrainingPosition:
+def _restored(path: Path, parts: dict[str, Any], generator: torch.Generator, experiment: Experiment) -> TrainingPosition:
     with zipfile.ZipFile(path) as archive:  # torch does not look at the check sums
         if (torn := archive.testzip()) is not None:
             raise ValueError(f"the check sum of {torn} is wrong")
     state = torch.load(path, map_location="cpu", weights_only=True)
+    if changed := changed_settings(json.loads(state.get("experiment", "{}")), experiment):  # not in those of earlier versions
+        raise OtherSettingsError("; ".join(changed[:5]))
     place = TrainingPosition(**state["place"])
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])

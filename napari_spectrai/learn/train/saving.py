@@ -51,7 +51,13 @@ class Saver:
         """Restore the last checkpoint, and return its position; without one, return `place`, the beginning."""
         if self.folder.has_checkpoint:
             models = self.folder.last if self.folder.last.exists() else None
-            place, note = checkpoint.load(self.folder.checkpoint, self.parts, self.generator, models=models)
+            try:
+                place, note = checkpoint.load(self.folder.checkpoint, self.parts, self.generator, self.experiment, models=models)
+            except checkpoint.OtherSettingsError as error:
+                raise ValueError(
+                    f"{self.folder.document} is not the one that the run began with: {error}. A resumed run keeps its settings: undo "
+                    f"this, or start a new run, with training.start={self.folder.best} to go on from what was learnt"
+                ) from error
             self.data.notes.extend([note] if note else [])
         self.folder.truncate(place.journal)
         return place
@@ -94,7 +100,7 @@ class Saver:
         self.model(self._average.state_dict(), methods, {}).save(self.folder.last)
         yield self._recorded("last", str(self.folder.last))
         place.journal = self.folder.journal_length
-        checkpoint.save(self.folder.checkpoint, place, self.parts, self.generator)
+        checkpoint.save(self.folder.checkpoint, place, self.parts, self.generator, self.experiment)
 
     def save_best(self, model: Model) -> Event:
         """Write the best model, and return the recorded event."""
