@@ -14,7 +14,8 @@ from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
-from napari_spectrai.learn.classical.classify import PLSDA, RandomForest
+from napari_spectrai.learn.classical.classify import PLSDA
+from napari_spectrai.learn.classical.forest import RandomForest
 from napari_spectrai.learn.classical.kernel_search import best_settings
 from napari_spectrai.learn.classical.pls import Components
 from napari_spectrai.learn.classical.scored_pixels import predict_pixels, units_of

@@ -105,7 +105,7 @@ class SVM(PixelClassifier):
     label: ClassVar = "SVM"
     kind: Literal["svm"] = "svm"
     cost_growth: ClassVar = 3
-    implementation: ClassVar = "napari_spectrai.learn.classical.classify:SVM"
+    implementation: ClassVar = "napari_spectrai.learn.classical.support_vectors:SVM"
     at_most: int = Field(
         6_000,
         ge=10,
@@ -130,7 +130,7 @@ class RandomForest(PixelClassifier):
     label: ClassVar = "forest"
     kind: Literal["random_forest"] = "random_forest"
     cost_growth: ClassVar = 2
-    implementation: ClassVar = "napari_spectrai.learn.classical.classify:RandomForest"
+    implementation: ClassVar = "napari_spectrai.learn.classical.forest:RandomForest"
     trees: int = Field(200, ge=1, le=5000, description="number of trees")
 
     @classmethod

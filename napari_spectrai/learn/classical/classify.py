@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_spectrai.learn.classical.kernel_search import best_settings
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.classical.pls import Components
 from napari_spectrai.learn.data.pool import Scene
@@ -208,127 +207,3 @@ class PCALDA(LinearClassifier):
         pca, lda = best["pca"], best["lda"]
         weight = lda.coef_ @ pca.components_
         return self._rows(weight, lda.intercept_ - weight @ pca.mean_, lda.classes_)
-
-
-class SVM(PixelClassifier):
-    """A Gaussian kernel and one machine per pair of classes; the score of a class is its number of wins, and margins break ties."""
-
-    spanned: ClassVar = ("support",)
-    support: Tensor
-    dual: Tensor
-    offsets: Tensor
-    starts: Tensor
-    present: Tensor
-    gamma: Tensor
-
-    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Return support vectors and their weights."""
-        from sklearn.svm import SVC
-
-        scale = 1.0 / self.in_bands
-        best = self._searched(SVC(), {"C": [1.0, 10.0, 100.0, 1000.0], "gamma": [0.1 * scale, scale, 4 * scale]}, x, y)
-        weights, offsets = best.dual_coef_, best.intercept_
-        if len(best.classes_) == 2:  # scikit-learn inverts the sign of a single pair
-            weights, offsets = -weights, -offsets
-        return {
-            "support": best.support_vectors_,
-            "dual": weights,
-            "offsets": offsets,
-            "starts": np.concatenate([[0], np.cumsum(best.n_support_)]).astype(np.int64),
-            "present": best.classes_.astype(np.int64),
-            "gamma": np.array([best.gamma]),
-        }
-
-    def _best_settings(self, model: Any, grid: dict[str, list[Any]], x: Any, y: Any, folds: Any) -> dict[str, Any]:
-        return dict(best_settings(x, y, grid, folds.split(x, y), self.threads))
-
-    def scores(self, x: Tensor) -> Tensor:
-        """Return scores (n, C)."""
-        return torch.cat([self._votes(part) for part in x.split(4096)])
-
-    def _votes(self, x: Tensor) -> Tensor:
-        distance = x.square().sum(1)[:, None] + self.support.square().sum(1) - 2 * x @ self.support.T
-        kernel = torch.exp(-self.gamma * distance.clamp(min=0))
-        classes = len(self.present)
-        votes = x.new_zeros(len(x), classes)
-        pair = 0
-        for i in range(classes):
-            for j in range(i + 1, classes):
-                mine, theirs = slice(self.starts[i], self.starts[i + 1]), slice(self.starts[j], self.starts[j + 1])
-                margin = kernel[:, mine] @ self.dual[j - 1, mine] + kernel[:, theirs] @ self.dual[i, theirs] + self.offsets[pair]
-                sure = torch.tanh(margin)
-                votes[:, i] += (margin > 0) + 0.3 * sure
-                votes[:, j] += (margin <= 0).float() - 0.3 * sure
-                pair += 1
-        whole = x.new_full((len(x), self.out), -1e4)
-        whole[:, self.present] = votes
-        return whole
-
-
-class RandomForest(PixelClassifier):
-    """Decision trees, evaluated level by level for all spectra at once."""
-
-    feature: Tensor
-    threshold: Tensor
-    left: Tensor
-    right: Tensor
-    share: Tensor
-    roots: Tensor
-    depth: Tensor
-
-    def learn(self, tensors: Mapping[str, Tensor]) -> None:
-        """Keep the nodes of the trees; refuse those that lead to nodes or bands that do not exist.
-
-        Raises
-        ------
-        ValueError
-            If a number is out of range.
-        """
-        super().learn(tensors)
-        if not tensors:
-            return
-        nodes = len(self.share)
-        for name, numbers, most in (
-            ("left", self.left, nodes), ("right", self.right, nodes), ("roots", self.roots, nodes),
-            ("feature", self.feature, self.in_bands), ("depth", self.depth, nodes),
-        ):  # fmt: skip
-            if numbers.numel() and not (int(numbers.min()) >= 0 and int(numbers.max()) < most):
-                raise ValueError(f"the decision trees are damaged: {name} holds {int(numbers.max()):,}, of {most:,}")
-
-    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Return the nodes of all trees in sequence; a leaf points to itself."""
-        from sklearn.ensemble import RandomForestClassifier
-
-        forest = RandomForestClassifier(self.spec.trees, random_state=0, n_jobs=self.threads).fit(x, y)
-        parts: dict[str, list[Any]] = {name: [] for name in ("feature", "threshold", "left", "right", "share")}
-        roots, base = [], 0
-        for tree in (model.tree_ for model in forest.estimators_):
-            own = np.arange(tree.node_count)
-            leaf = tree.children_left < 0
-            parts["feature"].append(np.where(leaf, 0, tree.feature))
-            parts["threshold"].append(np.where(leaf, 0, tree.threshold))
-            parts["left"].append(np.where(leaf, own, tree.children_left) + base)
-            parts["right"].append(np.where(leaf, own, tree.children_right) + base)
-            counts = tree.value[:, 0, :]
-            parts["share"].append(counts / counts.sum(1, keepdims=True))
-            roots.append(base)
-            base += tree.node_count
-        joined = {name: np.concatenate(values) for name, values in parts.items()}
-        joined["share"] = self._of_all(joined["share"].T, forest.classes_, 0.0).T
-        indices = {name: joined[name].astype(np.int64) for name in ("feature", "left", "right")}
-        depth = max(model.tree_.max_depth for model in forest.estimators_)
-        return joined | indices | {"roots": np.array(roots, np.int64), "depth": np.array([depth], np.int64)}
-
-    def scores(self, x: Tensor) -> Tensor:
-        """Return the logarithms of the mean class fractions (n, C)."""
-        return torch.cat([self._walked(part) for part in x.split(8192)])
-
-    def _walked(self, x: Tensor) -> Tensor:
-        node = self.roots.expand(len(x), -1)
-        for _ in range(int(self.depth)):
-            down = x.gather(1, self.feature[node]) <= self.threshold[node]
-            node = torch.where(down, self.left[node], self.right[node])
-        total = x.new_zeros(len(x), self.out)
-        for tree in node.T:
-            total += self.share[tree]
-        return (total / node.shape[1]).clamp(min=1e-6).log()
