@@ -48,9 +48,12 @@ def test_units_uncertainties_and_remarks_behind_numbers_are_no_part_of_them(titl
 
 
 def test_names_with_a_number_and_a_unit_stay_names(tmp_path):
-    cube = opened(tmp_path, "dose," + ",".join(map(str, WAVE)) + "\n" + table([f"{n} mM" for n in range(12)], *S.T))
-    assert cube.metadata["labels"][:2] == ["0 mM", "1 mM"]
-    np.testing.assert_allclose(cube.data, S)
+    for unit in ("mM", "s", "nm"):
+        cube = opened(tmp_path, "dose," + ",".join(map(str, WAVE)) + "\n" + table([f"{n} {unit}" for n in range(12)], *S.T))
+        assert cube.metadata["labels"][:2] == [f"0 {unit}", f"1 {unit}"]
+        np.testing.assert_allclose(cube.data, S)
+    cube = opened(tmp_path, table([f"{at} nm" for at in WAVE], *S[:3]))  # positions of spectra in columns
+    assert cube.axis == SpectralAxis(WAVE, "nm")
 
 
 @pytest.mark.parametrize(
@@ -268,3 +271,15 @@ def test_numbers_in_names_and_units_and_dashes_in_footers_are_no_numbers_of_the_
     assert opened(tmp_path, german.replace(".", ",").replace("nm,", "nm.")).axis == SpectralAxis(WAVE, "nm")
     text = "sample Energy_eV I\n" + table(*zip(*[(name.replace(" ", ""), *rest) for name, *rest in rows], strict=True), mark=" ")
     assert opened(tmp_path, text + "\n-- end --\n").metadata["labels"] == ["s1", "b"]
+
+
+def test_lines_between_titles_and_numbers_are_no_positions_and_powers_are_numbers(tmp_path, recwarn):
+    for line in (",1,2,1,2", "plot,1,2,3,4", "year,2019,2020,2021,2022"):
+        cube = opened(tmp_path, f"Wavelength (nm),A,A,B,B\n{line}\n" + table(WAVE, *S[:4]))
+        np.testing.assert_allclose(cube.data, S[:4])
+        assert cube.axis == SpectralAxis(WAVE, "nm")
+    for form in ("×10^2", " x 10^2", "·10^{2}"):
+        np.testing.assert_allclose(opened(tmp_path, "nm,I\n" + table(WAVE, [f"{one / 100:.5f}{form}" for one in S[0]])).data, S[:1])
+    assert not recwarn.list
+    opened(tmp_path, "nm\tI\n" + table(range(400, 430), [f"{n:,}" for n in range(5000, 5030)], mark="\t"))
+    assert "thousands" in str(recwarn.pop(SpectralWarning).message)

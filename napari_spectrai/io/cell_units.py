@@ -19,6 +19,7 @@ _REMARK = re.compile(r"(?m)^([-+.\deE,;|\t \"]*[\d\"])[ \t]+(?:#|//|!)[ \t][^\r\
 _IS_REMARK = re.compile(r"[ \t](?:#|//|!)[ \t]")
 _NUMBERS = re.compile(r"[-+.\deE,;\t\r| \xa0\"]+")
 _STARTS_WITH_NUMBER = re.compile(r"[ \t\"]*[-+]?[.,]?\d")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _ONE_NUMBER = re.compile(r"[ \t\"]*[-+]?[\d.,]+(?:[eE][-+]?\d+)?")
 _LOOKED_AT, _LINES, _LEAST, _SHARE = 100_000, 400, 2, 0.8
 _LONGEST = 20_000
@@ -35,7 +36,7 @@ def bare_numbers(text: str) -> str:
     sample = [line for line in text[:_LOOKED_AT].splitlines()[-_LINES:] if _STARTS_WITH_NUMBER.match(line)]
     found = [_marks(line) for line in sample]
     usual, count = Counter(found).most_common(1)[0] if found else ((), 0)
-    if not usual or count < max(_LEAST, _SHARE * len(found)):
+    if not usual or count < max(_LEAST, _SHARE * len(found)) or _are_names(sample, usual):
         return text
     lines = (text if "\n" in text else text.replace("\r", "\n")).split("\n")
     for number, line in enumerate(lines):
@@ -45,6 +46,12 @@ def bare_numbers(text: str) -> str:
     match = _BEHIND.search(line)
     unit = usual[0] if match is not None and _ONE_NUMBER.fullmatch(line[: match.start()]) and unit_of(usual[0]) is not None else ""
     return "\n".join(lines) + (f"\nX unit: {unit}" if unit else "")
+
+
+def _are_names(sample: list[str], usual: tuple[str, ...]) -> bool:
+    """Whether few numbers of each line have a unit, and are no positions down the lines: such as ``532 nm`` before many intensities."""
+    count = len(_NUMBER.findall(_BEHIND.sub("", sample[-1])))
+    return 2 * len(usual) < count and (len(sample) <= count or unit_of(usual[0]) is None)
 
 
 def _marks(line: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ _AUXILIARY = re.compile(
     r"|\bstandard dev|\bs\.?[de]\.?(?=\s*(?:$|[(\[]|[a-z]))"
     r"|^temp(?:erature)?s?\.?\s*(?:$|[(\[/°])|^t\s*[(\[/,]\s*(?:°|℃|k\b|deg)|^(?:relative )?humidity\b"
     r"|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/])"
-    r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|^(?:dy|ey|yerr|delta y)$",
+    r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|\bivar\b|\binverse variance|^(?:dy|ey|yerr|delta y)$",
     re.IGNORECASE,
 )
 _CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected|\bprocessed\b", re.IGNORECASE)

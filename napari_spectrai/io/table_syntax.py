@@ -161,16 +161,31 @@ def with_thousands(lines: Sequence[str], syntax: Syntax) -> Syntax:
     quoted = syntax.delimiter == ","  # where a comma within a number stands in quotes
     if not (syntax.decimal or quoted) or not any(('"' if quoted else ",") in line for line in lines[:SAMPLE]):
         return syntax
-    rows = [syntax.cells(line[:_LONGEST_SAMPLE]) for line in lines[:SAMPLE]]
-    columns = [[cell for cell in column if cell] for column in zip_longest(*rows, fillvalue="")]
-    with_comma = [[cell for cell in column if "," in cell and syntax.number(cell) is not None] for column in columns]
-    if not any(with_comma) or any(
-        not _GROUPED.fullmatch(cell) or cell.lstrip("-+").startswith("0") for cells in with_comma for cell in cells
-    ):
+    columns, with_comma = _commas(lines, syntax)
+    if not any(with_comma):
         return syntax
     points = any("." in cell and "," not in cell and NUMBER.fullmatch(cell) for column in columns for cell in column)
     small = any(found and any(cell.isdecimal() for cell in column) for column, found in zip(columns, with_comma, strict=True))
     return replace(syntax, grouped=True) if points or small else syntax
+
+
+def _commas(lines: Sequence[str], syntax: Syntax) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the cells of each column, and those with commas that may set thousands apart; none where one of them cannot."""
+    rows = [syntax.cells(line[:_LONGEST_SAMPLE]) for line in lines[:SAMPLE]]
+    columns = [[cell for cell in column if cell] for column in zip_longest(*rows, fillvalue="")]
+    found = [[cell for cell in column if "," in cell and syntax.number(cell) is not None] for column in columns]
+    if any(not _GROUPED.fullmatch(cell) or cell.lstrip("-+").startswith("0") for cells in found for cell in cells):
+        return columns, []
+    return columns, found
+
+
+def may_be_thousands(lines: Sequence[str], syntax: Syntax) -> bool:
+    """Whether commas that are read as decimal marks may set thousands apart: three digits follow each, next to columns of whole numbers."""
+    if not syntax.decimal or not any("," in line for line in lines[:SAMPLE]):
+        return False
+    columns, found = _commas(lines, syntax)
+    plain = (cells for cells, commas in zip(columns, found, strict=False) if not commas)
+    return any(found) and any(len(cells) > 1 and all(cell.isdecimal() for cell in cells[1:]) for cells in plain)
 
 
 def ungrouped(cell: str) -> str:

@@ -144,6 +144,13 @@ def head(
     return (), None, numbers, words
 
 
+def is_note(numbers: FloatTable, above: tuple[tuple[str, ...], tuple[str, ...]]) -> bool:
+    """Whether a first line says something of each spectrum, and no positions: these are in the column below a title for them."""
+    down = numbers[1:, 0]
+    titled = any(titles and quantity_of(titles[0]) for titles in above)
+    return titled and len(down) > 2 and bool(np.isnan(numbers[0, 0]) and np.isfinite(down).all()) and _in_order(down)
+
+
 def is_size(line: FloatTable, count: int) -> bool:
     """Whether the first of two-column lines gives the number of the others, and one or two columns."""
     return len(line) == 2 and count > _LEAST_CORNER and line[0] == count and line[1] in (1, 2)

@@ -17,12 +17,13 @@ from napari_spectrai.io.table_syntax import (
     Syntax,
     counts,
     is_remark,
+    may_be_thousands,
     plain_lines,
     pointed,
     syntax_of,
     with_thousands,
 )
-from napari_spectrai.io.table_titles import has_corner, head, is_size, titles_above
+from napari_spectrai.io.table_titles import has_corner, head, is_note, is_size, titles_above
 from napari_spectrai.io.texts import lines_of
 
 _SHOWN, _LOOKED_AT = 40, 24
@@ -82,6 +83,8 @@ def table_of(content: str, syntax: Syntax | None = None) -> Table:
     if grouped != syntax:
         syntax = grouped
         notes.append("the commas in its numbers are taken to set thousands apart")
+    elif may_be_thousands([lines[number] for number in rows[:SAMPLE]], syntax):
+        notes.append("the commas in its numbers are taken for decimal marks; if they set thousands apart, save it without them")
     others = [number for first, last in runs if (first, last) != (start, stop) for number in range(first, last)]
     above, below = _around(lines, start, stop, set(others), f' \t"{syntax.delimiter or ""}')
     written = len(syntax.cells(lines[rows[-1]])) if rows else 0
@@ -99,6 +102,8 @@ def table_of(content: str, syntax: Syntax | None = None) -> Table:
     is_titled = bool(words) and any(
         title and not NUMBER.fullmatch(title) for title in titles_above(above, syntax, numbers.shape[1], written)[0][1:]
     )
+    if first and is_note(numbers, titles_above(above, syntax, numbers.shape[1], written)):
+        first, numbers, words = [], numbers[1:], {column: cells[1:] for column, cells in words.items()}
     names, leads, numbers, words = head(first, numbers, words, is_titled=is_titled)
     units: tuple[str, ...] = ()
     if not names and leads is None:

@@ -19,6 +19,7 @@ _IN_BRACKETS = re.compile(r"(?m)^[ \t]*[\[({]([-+.\deE,; \t]*)[\])}],?[ \t]*$")
 _ACCENTS = re.compile(r"[\u00c0-\u00ff]{4}")
 _RUSSIAN = re.compile(r"волн|интенсивн|поглощ|пропуск|отраж|спектр", re.IGNORECASE)
 """Words that are none in another encoding of one byte a character."""
+_POWER = re.compile(r"(?<=\d)[ ]?[×·⋅*x][ ]?10\^[({]?([-+\u2212]?\d{1,3})[)}]?")
 _BLANK_THOUSANDS = re.compile(r"(?<=\d)\xa0(?=\d{3}(?!\d))")
 
 
@@ -36,6 +37,10 @@ def tidied(text: str) -> str:
 
     Brackets around lines of numbers are left out too, and what stands behind numbers (`bare_numbers`).
     """
+    if "\u066b" in text:  # between Arabic digits
+        text = text.replace("\u066b", ".").replace("\u066c", "")
+    if "10^" in text:
+        text = _POWER.sub(r"E\1", text)
     if "\u2212" in text:
         text = text.replace("\u2212", "-")
     if any(mark in text for mark in _BETWEEN_THOUSANDS):
