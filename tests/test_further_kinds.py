@@ -243,6 +243,14 @@ def test_titles_and_sizes_that_a_text_lists_in_a_way_of_its_own(tmp_path):
     cube = opened(tmp_path, "".join(head.format(name) + table(WAVE, one, mark="\t") + "\n" for name, one in zip("ab", S, strict=False)))
     assert (cube.shape, cube.axis.unit, cube.metadata["labels"]) == ((2, 30), "nm", ["a", "b"])
     np.testing.assert_allclose(opened(tmp_path, "30 2\n" + table(WAVE, S[0], mark=" ")).axis.values, WAVE)
+    image = S[:, :5].reshape(3, 4, 5)
+    planes = "\n".join(table(*image[..., band].T, mark=" ") for band in range(5))
+    with pytest.warns(SpectralWarning, match="5 bands one after another"):
+        cube = opened(tmp_path, f"; ENVI Output of ASCII Data\n; File Dimensions: 4 samples x 3 lines x 5 bands\n{planes}")
+    np.testing.assert_allclose(cube.data, image)
+    size = "ncols 4\nnrows 3\nxllcorner 0.0\nyllcorner 5.0\ncellsize 50.0\nNODATA_value -9999\n"
+    cube = opened(tmp_path, size + table(*image[..., 0].T, mark=" ").replace(str(image[0, 0, 0]), "-9999"), "dem.asc")
+    np.testing.assert_allclose(cube.data[..., 0], np.where(image[..., 0] == image[0, 0, 0], np.nan, image[..., 0]))
 
 
 def test_a_column_that_is_in_order_by_chance_is_no_position(tmp_path):

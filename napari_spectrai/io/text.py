@@ -27,6 +27,7 @@ from napari_spectrai.io.table_places import coordinates_above, named_places
 from napari_spectrai.io.table_results import of_statistics
 from napari_spectrai.io.table_syntax import Syntax
 from napari_spectrai.io.tables import Table, table_of
+from napari_spectrai.io.text_rasters import raster
 from napari_spectrai.io.texts import lines_of, text_of
 from napari_spectrai.io.untitled_layouts import some_of
 from napari_spectrai.notices import noting
@@ -124,6 +125,8 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
     """Read a table of numbers and words by what its titles and values say of its columns, and the lines around it."""
     if table.width == 1 and not columns and (spectrum := _counted(path, table)) is not None:
         return spectrum
+    if not columns and (image := raster(path, table)) is not None:
+        return image
     layout = layout_of(table)
     if columns:
         layout = changed(layout, table, columns)
@@ -134,6 +137,8 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
     if (scaled := facts.scaled(len(kept))) is not None and "position" not in layout.roles and layout.kind in ("bare", "columns"):
         return RawArray(kept, spectral=0, axis=positions(path, *scaled), metadata=facts.metadata)
     if layout.kind == "bare":
+        if table.notes:
+            warn(path, "; ".join(table.notes))
         return RawArray(kept, spectral=int(np.argmax(kept.shape)), sure=False, metadata=facts.metadata)
     reader = {"rows": _in_rows, "columns": _in_columns, "long": of_long}[layout.kind]
     found = reader(path, table, layout, facts, notes)
