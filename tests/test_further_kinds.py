@@ -259,6 +259,8 @@ def test_a_column_that_is_in_order_by_chance_is_no_position(tmp_path):
         values[:, lines - 3] = np.sort(values[:, lines - 3])
         with pytest.warns(SpectralWarning, match="does not say which dimension"):
             np.testing.assert_allclose(opened(tmp_path, table(*values.T)).data, values)
+    both = np.vstack([WAVE, np.sort(S[:4], axis=0)[::-1]])
+    np.testing.assert_allclose(opened(tmp_path, table(*both.T)).data, both[1:])
 
 
 def test_numbers_in_names_and_units_and_dashes_in_footers_are_no_numbers_of_the_table(tmp_path):

@@ -43,7 +43,8 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
         note = f"its column {first} counts lines; the positions are taken from column {strict[1]}"
         return Layout("columns", tuple(roles), notes=(note,))
     few = len(free) > _MANY_COLUMNS and 2 / math.factorial(min(len(numbers), _MANY)) > _BY_CHANCE  # to be in order says nothing
-    if (strict[:1] == [first] or loose[:1] == [first]) and not few:
+    longer = width > max(len(numbers), _MANY_COLUMNS) and in_order(numbers[0])  # which is less of a chance
+    if (strict[:1] == [first] or loose[:1] == [first]) and not few and not longer:
         roles[first] = "position"
         notes = _again(numbers, first, roles)
         return Layout("columns", tuple(roles), notes=notes)
