@@ -14,42 +14,15 @@ import numpy.typing as npt
 
 from napari_spectrai import cube_metadata, repr_html
 from napari_spectrai.cube_indexing import expanded
+from napari_spectrai.float_range import FloatArray, as_float32
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
 from napari_spectrai.spectral_axis import SpectralAxis, as_axis
 
-__all__ = ["Cube", "FloatArray", "SpectralAxis", "as_float32"]
-
-FloatArray = npt.NDArray[np.floating[Any]]
+__all__ = ["Cube", "FloatArray", "SpectralAxis"]
 
 DIMENSIONS = ("t", "z", "y", "x")
 """Names of the spatial dimensions of images, the last of them first to be used."""
-
-
-def as_float32(values: Any, name: str = "") -> FloatArray:
-    """Return values as float32 in memory; no copy when they already are.
-
-    Raises
-    ------
-    ValueError
-        If values exceed the range of float32, 3.4e38.
-    """
-    found = np.asarray(values)
-    try:
-        with np.errstate(over="raise"):
-            return found.astype(np.float32, copy=False)
-    except FloatingPointError as error:
-        largest = float(np.abs(found[np.isfinite(found)]).max())
-        raise ValueError(f"{name or 'the cube'!r} has values up to {largest:.2g}, above the 3.4e38 of float32; divide it first") from error
-
-
-def in_float32(values: Any, name: str = "") -> Any:
-    """Do the same as `as_float32` with an array in memory or a lazy one, which is converted, and refused, when it is read."""
-    if not hasattr(values, "map_blocks"):
-        return as_float32(values, name)
-    if values.dtype == np.float32:
-        return values
-    return values.map_blocks(as_float32, name, dtype=np.float32, meta=np.empty((0,) * values.ndim, np.float32))
 
 
 def as_array(x: Any) -> Any:

@@ -22,9 +22,11 @@ from napari_spectrai.experiment.losses import losses
 from napari_spectrai.experiment.network_spec import looks_around, networks
 from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.training import OneCycle, optimisers, schedules
+from napari_spectrai.float_range import beyond_float32
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.train.step_timing import time_steps
+from napari_spectrai.notices import SpectralWarning
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
@@ -495,6 +497,14 @@ def test_unusable_data_are_refused_with_a_reason(tmp_path):
         for chain in (["normalise"], ["gaussian"], []):
             with pytest.raises(ValueError, match=r"values up to 1e\+200, above the 3\.4e38 of float32; divide it first"):
                 preprocess(Cube(data, SpectralAxis(np.arange(3.0), "nm")), chain).numpy()
+    tiny = huge * 0 + 1e-60
+    for data in (tiny, da.from_array(tiny, chunks=2)):
+        with pytest.warns(SpectralWarning, match=r"no values above 1e-60, below the 1\.2e-38 of float32, which are taken for 0; multiply"):
+            preprocess(Cube(data, SpectralAxis(np.arange(3.0), "nm")), ["gaussian"]).numpy()
+    assert "divide it first" in beyond_float32(huge, "a")
+    assert "multiply it first" in beyond_float32(tiny, "a")
+    for data in (huge.clip(0, 1), tiny * 0, tiny * np.nan, np.append(tiny, 1), np.float32([1e-40]), da.from_array(tiny), np.array([])):
+        assert not beyond_float32(data)
     with pytest.raises(ValueError, match="is a folder; name an experiment file in it"):
         Experiment.load(tmp_path)
     (tmp_path / "file").write_text("x")

@@ -60,7 +60,8 @@ def evaluate_folder(
             write_rows(rows, table)
             left = without_truth(results, truths)
             notes = [f"not scored, since {truths.name} has no truth of their names: {', '.join(left[:20])}"] if left else []
-            echo("\n".join(f"{name}: {value:.5g} (mean)" for name, value in means_of(rows).items()))
+            of = " (mean)" if sum(row.get("scored") is not None for row in rows) > 1 else ""
+            echo("\n".join(f"{name}: {value:.5g}{of}" for name, value in means_of(rows).items()))
             if folder is not None:
                 folder.append(Saved("result", str(table)))
                 folder.append(Finished("done", notes=notes))

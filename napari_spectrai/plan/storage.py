@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, FloatArray, as_float32
+from napari_spectrai.cube import Cube, FloatArray
+from napari_spectrai.float_range import as_float32
 from napari_spectrai.memory_map import mapped_file, release
 from napari_spectrai.valid import ignored
 

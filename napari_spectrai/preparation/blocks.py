@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_float32
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.float_range import as_float32
 from napari_spectrai.preparation.chain import Preparation
 from napari_spectrai.valid import Mask, holds_data
 

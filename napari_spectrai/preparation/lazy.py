@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, in_float32
+from napari_spectrai.cube import Cube, FloatArray
+from napari_spectrai.float_range import in_float32
 from napari_spectrai.preparation.blocks import BLOCK, axis_after
 from napari_spectrai.preparation.chain import Preparation
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step

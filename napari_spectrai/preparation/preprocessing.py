@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
-from napari_spectrai.cube import Cube, in_float32
+from napari_spectrai.cube import Cube
+from napari_spectrai.float_range import in_float32
 from napari_spectrai.generators import drain, mapped
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.preparation.blocks import empty_spectra, in_blocks

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, as_float32
+from napari_spectrai.cube import Cube, FloatArray
+from napari_spectrai.float_range import as_float32
 from napari_spectrai.valid import held_by, ignored
 
 SEEN = 2**22

@@ -96,6 +96,8 @@ class Dock(Container[Any]):
     """Whether it is made in several turns of the event loop."""
     occupied: Any = False
     """Whether work goes on whose result becomes a layer; closed meanwhile, the dock lives until it has."""
+    computing: Any = ""
+    """What is computed on a thread of this process, in words, and is lost with the window; empty if nothing is."""
 
     def __init__(self, name: str) -> None:
         self._column: Column | None = None
@@ -113,7 +115,7 @@ class Dock(Container[Any]):
         self._column.destroyed.connect(self.leaving.close)
         _docks.add(self)
         self._arranged = False
-        if hasattr(viewer := getattr(self, "_viewer", None), "window"):
+        if hasattr(viewer := self.viewer, "window"):
             keep_whole(viewer, self._column)
         self._visibility = Visibility(self._column, self._on_view)
         Closing(self._column, lambda: self.is_complete and self.occupied)
@@ -166,6 +168,11 @@ class Dock(Container[Any]):
             self._wanted.append(do)
 
     @property
+    def viewer(self) -> Viewer | None:
+        """The viewer whose layers the dock works on."""
+        return self.__dict__.get("_viewer")
+
+    @property
     def is_complete(self) -> bool:
         """Whether all of the dock is made."""
         return self._turns is not None and self._turns.done
@@ -207,7 +214,7 @@ class Dock(Container[Any]):
     def _open_spectra(self) -> None:
         """Open Spectra with the first work dock of a window, unless a person closed it there or in the last session."""
         window = holder_of(self._column)[1] if self._column is not None and isalive(self._column) else None  # type: ignore[no-untyped-call]
-        viewer = getattr(self, "_viewer", None)
+        viewer = self.viewer
         if not self.opens_spectra or window is None or viewer is None or self.column.objectName() not in WORK:
             return
         if not window.property(_ACCOMPANIED) and not recalled("Spectra").get("closed"):

@@ -14,8 +14,9 @@ from napari_spectrai.spec import Problem, Registry
 from napari_spectrai.widgets.choices import Choices, not_offered
 from napari_spectrai.widgets.dock import message, rows, say
 from napari_spectrai.widgets.fold_box import FoldBox
-from napari_spectrai.widgets.form_row import FormRow, extra_of, label_of
+from napari_spectrai.widgets.form_row import FormRow
 from napari_spectrai.widgets.late import FirstShow
+from napari_spectrai.widgets.setting_names import extra_of, label_of
 from napari_spectrai.widgets.step_list import OrderedForm
 
 

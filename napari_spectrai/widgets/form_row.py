@@ -13,21 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from napari_spectrai.parsing import parse_yaml
 from napari_spectrai.widgets.dock import message, rows, say
-
-
-def words(name: str) -> str:
-    """Return a field's name as words, for fields without a title."""
-    return name.replace("_", " ").capitalize()
-
-
-def label_of(name: str, field: FieldInfo | None) -> str:
-    """Return the label of a field: its title, else its name as words."""
-    return (field.title if field is not None else None) or words(name)
-
-
-def extra_of(field: FieldInfo) -> dict[str, Any]:
-    """Return what a field declares beyond its type, bounds and description."""
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+from napari_spectrai.widgets.setting_names import as_labelled, extra_of, label_of
 
 
 class FormRow(Container[Any]):
@@ -37,7 +23,7 @@ class FormRow(Container[Any]):
         self._is_text = field.annotation is str
         self.editor = _editor(name, field, value)
         self.editor.label = label_of(name, field)
-        self.editor.tooltip = field.description or ""
+        self.editor.tooltip = as_labelled(field.description or "")
         self.problem = message()
         super().__init__(widgets=[rows(self.editor), self.problem], labels=False)
         self.margins = (0, 0, 0, 0)

@@ -6,8 +6,8 @@ import atexit
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import napari
 from psygnal import Signal, SignalInstance
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QMainWindow, QMessageBox, QWidget
@@ -108,6 +108,7 @@ class Follower(QObject):
     def __init__(self, job: Job, parent: QWidget) -> None:
         super().__init__(parent)
         self.job, self.dock = job, parent
+        self._viewer, self._window = next((dock.viewer for dock in docks() if dock.column is parent), None), main_window(parent)
         self._last: Event | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL)
@@ -122,9 +123,12 @@ class Follower(QObject):
             return
         _running.discard(self)
         runs.launched.keep(self.job)
-        viewer = napari.current_viewer()
-        if viewer is not None:
-            viewer.status = f"Training {self.job.folder.path.name} goes on; the Train dock shows it when it is opened again"
+        self._say(f"Training {self.job.folder.path.name} goes on; the Train dock shows it when it is opened again")
+
+    def _say(self, words: str) -> None:
+        """Show a status in the window of the dock, which need not be the one in front."""
+        if self._viewer is not None and isalive(self._window) and self._window.isVisible():  # type: ignore[no-untyped-call]
+            self._viewer.status = words
 
     def abandon(self) -> None:
         """Release the job: no more signals are emitted."""
@@ -151,9 +155,8 @@ class Follower(QObject):
             _running.discard(self)
             lost = Failed("the process exited without an error message; its log is in the run folder")
             ending = self._last if isinstance(self._last, Finished | Failed) else lost
-            viewer = napari.current_viewer()
-            if isinstance(self.job, Run) and viewer is not None:
-                viewer.status = f"Training {self.job.folder.path.name}: {_HOW[ending.reason] if isinstance(ending, Finished) else 'failed'}"
+            if isinstance(self.job, Run):
+                self._say(f"Training {self.job.folder.path.name}: {_HOW[ending.reason] if isinstance(ending, Finished) else 'failed'}")
             ends.ended.emit()
             self.ended.emit(ending)
             standby.keep()  # for the next one
@@ -194,8 +197,9 @@ class CloseGuard(QObject):
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Filter the close event of the window."""
         if event.type() == QEvent.Type.Close:
-            jobs = _tied_to(watched)
-            answer = confirm(watched, jobs) if jobs else "stop"
+            jobs, here = _tied_to(watched), [dock for dock in docks() if main_window(dock.column) is watched and dock.is_complete]
+            computing = [str(dock.computing) for dock in here if dock.computing]
+            answer = confirm(watched, jobs, computing) if jobs or computing else "stop"
             if answer == "cancel":
                 event.ignore()
                 return True
@@ -221,9 +225,9 @@ def _tied_to(window: QWidget) -> list[Job]:
     return [job for job in jobs if job.tied]
 
 
-def confirm(window: QWidget, jobs: Sequence[Job]) -> Answer:
-    """Ask what to do with running jobs when the window closes."""
-    box = QMessageBox(QMessageBox.Icon.Question, "Close napari?", _question(jobs), QMessageBox.StandardButton.NoButton, window)
+def confirm(window: QWidget, jobs: Sequence[Job], computing: Sequence[str] = ()) -> Answer:
+    """Ask what to do with running jobs, and with what is computed in this process, when the window closes."""
+    box = QMessageBox(QMessageBox.Icon.Question, "Close napari?", _question(jobs, computing), QMessageBox.StandardButton.NoButton, window)
     lasting = any(job.remains for job in jobs)
     stop = box.addButton(
         "Stop (can be resumed)" if any(isinstance(job, Run) for job in jobs) else "Stop", QMessageBox.ButtonRole.DestructiveRole
@@ -240,7 +244,7 @@ def confirm(window: QWidget, jobs: Sequence[Job]) -> Answer:
     return "keep running" if run_on is not None and clicked is run_on else "cancel"
 
 
-def _question(jobs: Sequence[Job]) -> str:
+def _question(jobs: Sequence[Job], computing: Sequence[str] = ()) -> str:
     trainings = [job for job in jobs if isinstance(job, Run)]
     writing = [job for job in jobs if job.remains and not isinstance(job, Run)]
     passing = len(jobs) - len(trainings) - len(writing)
@@ -257,6 +261,7 @@ def _question(jobs: Sequence[Job]) -> str:
     if passing:
         what = "A prediction or preparation is" if passing == 1 else f"{passing} predictions or preparations are"
         words.append(f"{what} running. Closing the window cancels it, and its result is lost.")
+    words += [f"{what} being computed. Closing the window cancels that, and nothing of it is kept." for what in computing]
     return "\n\n".join(words)
 
 

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_spectrai.widgets.colours import TEXT, readable
 from napari_spectrai.widgets.preferences import PLUGIN
+from napari_spectrai.widgets.setting_names import as_labelled
 
 _BLUE = "#4aa3df"
 _MENU = f"File ▸ Open Sample ▸ {PLUGIN} ▸ "
@@ -48,7 +49,7 @@ def linked(words: str, colour: str) -> str:
 class Words(Label):
     """Text that wraps over the whole width and can be copied; links to samples can be clicked, and reached with Tab.
 
-    `value` is the plain text.
+    `value` is the plain text, in which settings are named as forms label them.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -67,7 +68,7 @@ class Words(Label):
 
     @value.setter
     def value(self, words: Any) -> None:
-        self._plain = str(words)
+        self._plain = as_labelled(str(words))
         self._show()
 
     def _show(self) -> None:

@@ -88,6 +88,7 @@ class OrderedForm(Container[Any]):
         self._describe()
         super().__init__(widgets=[self.choice] if own_choice else [], labels=False)
         self.margins = (0, 0, 0, 0)
+        self.native.layout().setSpacing(2)  # a low window shows as many steps as it can
         self._history: History | None = None
         self._pause = QTimer(self.native)
         self._pause.setSingleShot(True)

@@ -17,10 +17,11 @@ from napari_spectrai.mapping.peaks import PeakMaps
 from napari_spectrai.preparation.optical import Optical
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import rows
+from napari_spectrai.widgets.dock import rows, text
 from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, short_names
 from napari_spectrai.widgets.form import SpecForm
+from napari_spectrai.widgets.setting_names import FOLDED, as_labelled
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
 
 
@@ -36,6 +37,26 @@ def test_the_form_gives_back_what_it_was_given(form):
     document = document.override("training.optimiser.lr=0.00031", "preparation=[{kind: crop, low: 700, high: 900}, normalise]")
     form.fill(document.model_dump(mode="json"))
     assert Experiment.from_mapping(form.read()) == document
+
+
+def test_messages_name_settings_and_their_values_as_the_form_does(form):
+    for said, shown in {
+        "set task.unlabelled=null": "set Unlabelled value = empty",
+        "set split.folds=5 to hold out each once.": "set Split ▸ Folds = 5 to hold out each once.",
+        "network.norm=layer, or training.micro_batch=auto": "Network ▸ Norm = layer, or Training ▸ Samples computed at once = auto",
+        "set network.kind=unet, or clear training.start": "set Network = UNet, or clear Training ▸ Pretrained model",
+        "(task.learns_from=repeats)": "(Learn from = a second, equally noisy recording)",
+        "training.optimiser.lr (0.1)": "Training ▸ Optimiser ▸ Learning rate (0.1)",
+        "(preparation.1.window)": "(Preparation ▸ 2 ▸ Window (pixels) or Window (bands))",
+        "set network.convolutions=2": "set Network ▸ Convolutions per block or Convolutions per level = 2",
+        "data.csv, network.txt and /a/data.groups.zarr": "data.csv, network.txt and /a/data.groups.zarr",
+    }.items():
+        assert text(value=said).value == shown
+    for section in ("split", "data", "training"):
+        rows = {name: row for name, row in form._parts[section]._parts.items() if hasattr(row, "editor")}
+        assert rows
+        for name, row in rows.items():
+            assert as_labelled(f"{section}.{name}=3") == f"{FOLDED[section]} ▸ {row.editor.label} = 3"
 
 
 def test_every_field_has_a_tooltip_and_small_numbers_show(form):

@@ -36,9 +36,9 @@ def person(monkeypatch):
             asked.append((box.text(), sorted(buttons)))
             buttons[words].click()
 
-        def ask(window, jobs_):
+        def ask(*given):
             QTimer.singleShot(20, press)
-            return ASKS(window, jobs_)
+            return ASKS(*given)
 
         monkeypatch.setattr(jobs, "confirm", ask)
         return asked

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+import threading
 import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QApplication
 
 import napari_spectrai as spectrai
 from napari_spectrai.mapping import kinds
+from napari_spectrai.mapping.peaks import PeakMaps
+from napari_spectrai.widgets import jobs
 from napari_spectrai.widgets.arrangement import holder_of
+from napari_spectrai.widgets.latest_only import _pending
 from napari_spectrai.widgets.layer_frame import LayerFrame
 from napari_spectrai.widgets.layers import add_cube, as_cube, spectral_layers
 from napari_spectrai.widgets.maps_dock.band_preview import NAME
@@ -226,6 +232,29 @@ def test_cancelled_work_adds_nothing(opened, until, monkeypatch):
     assert dock.work.start.enabled
 
 
+def test_maps_are_added_though_their_dock_was_closed_and_their_source_removed(opened, until, monkeypatch):
+    viewer, layer, dock = opened
+    asked = []
+    monkeypatch.setattr(jobs, "confirm", lambda *given: asked.append(given[2]) or "cancel")
+    allowed, compute = threading.Event(), PeakMaps.compute
+    monkeypatch.setattr(PeakMaps, "compute", lambda *given: allowed.wait() and compute(*given))
+    dock.settings = {"kind": "peaks", "low": 950, "high": 1040}
+    until(lambda: dock.work.start.enabled)
+    dock.start()
+    window = viewer.window._qt_window
+    assert not QApplication.sendEvent(window, QCloseEvent()) or window.isVisible()
+    assert asked == [["Maps are"]]
+    viewer.window.remove_dock_widget(dock.native)
+    viewer.layers.remove(layer)
+    dock._check()
+    assert dock.work.busy
+    assert not dock.work.start.enabled
+    allowed.set()
+    until(lambda: "cells · position" in viewer.layers)
+    found = viewer.layers["cells · position"]
+    np.testing.assert_allclose(found.scale, [0.5, 0.25])
+
+
 def test_table_and_curves_are_saved(opened, tmp_path, until):
     _, _, dock = opened
     dock.settings = {"kind": "components", "method": "pca", "count": 2}
@@ -298,8 +327,12 @@ def test_the_preview_is_shown_only_while_its_dock_is_in_front(viewer, until):
     dock = spectrai.widgets.maps(viewer)
     shown = lambda: [one.visible for one in viewer.layers if one.name == NAME]  # noqa: E731
     until(lambda: shown() == [True])
+    dock._preview._sums = None  # as after other data of the layer: its sums are being computed while the dock goes out of view
+    dock._show_band()
     spectrai.widgets.evaluate(viewer)
-    until(lambda: shown() == [False])
+    until(lambda: shown() == [False] and not dock._preview._summing.busy)
+    until(lambda: not _pending)
+    assert shown() == [False]
     holder = holder_of(dock.native)[0]
     holder.raise_()
     until(lambda: shown() == [True])

@@ -422,8 +422,11 @@ def test_before_and_after_stay_in_view_next_to_spectra(make_napari_viewer, until
     opened_dock(viewer, "Evaluate")  # which it shares tabs with
     dock = opened_dock(viewer, "Preprocess")
     dock.steps = ["despike", "arpls", "normalise"]
+    column, listed = dock.native, dock._scroll.area
+    last = dock.form.items[2].native
+    until(lambda: dock._effect.spared > 0 and "spikes" in dock.form.items[0].extra[0].words.value)
+    until(lambda: last.mapTo(listed.viewport(), last.rect().bottomLeft()).y() <= listed.viewport().height())
     dock.form.items[1].toggle()
-    column = dock.native
 
     def in_view() -> bool:
         start, whole = dock._applying.start.native, column.viewport()  # the button stands under what scrolls

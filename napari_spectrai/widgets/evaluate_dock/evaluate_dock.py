@@ -22,9 +22,10 @@ from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
 from napari_spectrai.widgets.layer_watch import LayerWatch
+from napari_spectrai.widgets.layer_words import nothing_open
 from napari_spectrai.widgets.layers import turned
 
-_EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; then predict, and evaluate the result."
+SAMPLE = "Raman pairs"
 _NONE = "Tick the layer to evaluate."
 
 
@@ -41,7 +42,7 @@ class EvaluateDock(Dock):
         super().__init__("Evaluate")
 
     def _parts(self) -> Iterator[Sequence[Any]]:
-        self._empty = text("empty", _EMPTY)
+        self._empty = text("empty")
         self.boxes, self._problem = ResultBoxes(), message()
         self.choices = EvaluationForm(self._viewer)
         yield [self._empty, self.boxes, self._problem, self.choices]
@@ -188,12 +189,14 @@ class EvaluateDock(Dock):
     def _check(self, _: Any = None) -> None:
         results, anything = self.results, bool(self.boxes.of)
         self._watch.watch([*results, self.truth, self.source])
+        opening = nothing_open(self._viewer, SAMPLE, "a hypercube and its truth").removesuffix(".")
+        self._empty.value = "" if anything else f"{opening}; then predict, and evaluate the result."
         self._empty.visible = not anything
         self.boxes.visible = self.choices.visible = anything
         say(self._problem, "" if results or not anything else _NONE)
         wrong = self.choices.against()
         self._start.enabled = bool(results) and not wrong and not self._applying.busy
-        empty = "" if self._folders_fold.is_open else _EMPTY  # folders are evaluated without layers
+        empty = "" if self._folders_fold.is_open else str(self._empty.value)  # folders are evaluated without layers
         missing = empty if not anything else wrong if results else _NONE
         self.because("" if self._applying.busy else missing)
 

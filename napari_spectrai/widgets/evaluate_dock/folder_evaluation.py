@@ -89,7 +89,8 @@ class FolderEvaluation(Container[Any]):
         columns = [name for name in columns_of(found) if name != "result"]
         mean = {name: _mean([row.get(name) for row in found]) for name in columns if name not in _TEXT}
         lines = [{name: row.get(name) for name in columns} for row in found]
-        self.table.show_rows([*lines, {"file": MEAN, **mean}] if len(found) > 1 else lines)
+        several = sum(row.get("scored") is not None for row in found) > 1
+        self.table.show_rows([*lines, {"file": MEAN, **mean}] if several else lines)
         self.table.visible = self._save.visible = True
         unscored = [row for row in found if row.get("scored") is None]
         more = len(unscored) - _MOST_REASONS

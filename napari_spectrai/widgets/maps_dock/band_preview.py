@@ -101,6 +101,7 @@ class BandPreview(QObject):
 
     def hide(self) -> None:
         """Show the layer no more, until it is wanted again: napari takes a third of a second to remove one."""
+        self._wanted = None  # sums that are being computed would show it
         if self.layer is not None:
             self.layer.visible = False
 

@@ -17,10 +17,12 @@ from napari_spectrai.spec import Problem, problems
 from napari_spectrai.widgets import shared_range
 from napari_spectrai.widgets.arrangement import holder_of
 from napari_spectrai.widgets.dock import LayerDock, message, rows, say, text
+from napari_spectrai.widgets.jobs import guard
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layer_frame import LayerFrame
-from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, turned, undecided
+from napari_spectrai.widgets.layer_words import nothing_chosen, unsuitable
+from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, turned
 from napari_spectrai.widgets.maps_dock.band_preview import BandPreview
 from napari_spectrai.widgets.maps_dock.band_ranges import BandRanges
 from napari_spectrai.widgets.maps_dock.live_view import Inspector, Look
@@ -32,7 +34,7 @@ from napari_spectrai.widgets.maps_dock.result_view import ResultView
 from napari_spectrai.widgets.maps_dock.work import Cancelled, MapWork
 from napari_spectrai.widgets.spectra_dock.region_means import Watch
 
-EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
+SAMPLE = "Cartilage Raman map"
 MISSING = "Choose where the reference spectra come from: painted regions, points, a layer of spectra, or files."
 
 
@@ -49,6 +51,8 @@ class MapsDock(LayerDock):
         self._inspector: Inspector | None = None
         self._asked = 0
         self._frame: LayerFrame | None = None
+        self._mapped: LayerFrame | None = None
+        """Of the layer whose maps are being computed, which may be removed meanwhile."""
         self._has_started = False
         super().__init__("Maps")
 
@@ -102,6 +106,11 @@ class MapsDock(LayerDock):
     def occupied(self) -> bool:
         """Whether work goes on whose result becomes a layer."""
         return self.work.busy
+
+    @property
+    def computing(self) -> str:
+        """What is computed in this process, in words."""
+        return "Maps are" if self.work.busy else ""
 
     def _leave(self) -> None:
         self._live.leave()
@@ -159,8 +168,7 @@ class MapsDock(LayerDock):
         self._inspector = None
         self._plot.clear_curves()
         if layer is None:
-            gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."
-            self._about.value = gone if self._layers() else EMPTY
+            self._about.value = nothing_chosen(self._viewer, self._layer, SAMPLE)
         else:
             cube = as_cube(layer)
             self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}"
@@ -203,9 +211,8 @@ class MapsDock(LayerDock):
         self._plot.axis_tools.shade(self.ranges.others())
         read, found = self._reader()
         self.form.show_problems(found)
-        asked = "" if self.layer is None else undecided(self.layer)
-        missing = next((problem.message for problem in found if problem.path == GIVEN), "")
-        say(self._problem, f"{asked} in the Spectra dock." if asked else missing)
+        asked = unsuitable(self.layer)
+        say(self._problem, asked or next((problem.message for problem in found if problem.path == GIVEN), ""))
         say(self._remarks, "")
         self.work.start.enabled = read is not None and not asked and not self.work.busy
         wrong = self._problem.value or next((str(problem) for problem in found), "")
@@ -316,19 +323,20 @@ class MapsDock(LayerDock):
         if not self.work.start.enabled or read is None or self.layer is None:
             return
         say(self._problem, "")
-        self._frame = LayerFrame.of(self.layer)
+        self._mapped = LayerFrame.of(self.layer)
+        guard(self.column)
         self.work.run(read)
 
     def _on_done(self, cube: Cube, kind: MapKind, result: Maps) -> None:
-        frame = self._frame
+        frame, self._mapped = self._mapped, None
         self.view.show_result(result)
         self._preview.remove()
         if frame is not None and cube.is_image:
             self._follow.value = False  # the maps are there; the preview would cover them
             add_maps(self._viewer, result, kind, frame.now(self._viewer))
-        self.work.start.enabled = True
+        self._check()
         self.scroll_to(self.view)
 
     def _on_failed(self, error: Exception) -> None:
-        self.work.start.enabled = True
+        self._check()
         say(self._problem, "" if isinstance(error, Cancelled) else str(error))

@@ -27,6 +27,11 @@ class Cancelled(Exception):  # noqa: N818
 class MapWork(Container[Any]):
     """The button that makes maps, its progress, and the one that cancels.
 
+    Attributes
+    ----------
+    busy : bool
+        Whether maps are being computed, also while the dock is hidden.
+
     Signals
     -------
     done : the cube, the kind and the result, on the main thread
@@ -43,7 +48,7 @@ class MapWork(Container[Any]):
         self._running = line(self._bar, self.cancel)
         super().__init__(widgets=[self.start, self._running], labels=False)
         self.margins = (0, 0, 0, 0)
-        self._running.visible = False
+        self._running.visible = self.busy = False
         self._state, self._stop = (0, 1), threading.Event()
         self._timer = QTimer(self.native)
         self._timer.setInterval(_EVERY)
@@ -52,11 +57,6 @@ class MapWork(Container[Any]):
         self._thread.answered.connect(self._on_done)
         self._thread.failed.connect(self._on_failed)
         self.cancel.changed.connect(self.stop)
-
-    @property
-    def busy(self) -> bool:
-        """Whether maps are being computed."""
-        return bool(self._running.visible)
 
     def run(self, read: Callable[[], tuple[Cube, MapKind]]) -> None:
         """Compute the maps of what `read` gives, which is called on the thread."""
@@ -73,7 +73,7 @@ class MapWork(Container[Any]):
 
         self._state = (0, 1)
         self._bar.value = 0
-        self._running.visible = True
+        self._running.visible = self.busy = True
         self.start.enabled = False
         self._timer.start()
         self._thread.ask(work)
@@ -93,7 +93,7 @@ class MapWork(Container[Any]):
 
     def _ended(self) -> None:
         self._timer.stop()
-        self._running.visible = False
+        self._running.visible = self.busy = False
 
     def _on_done(self, answer: tuple[Cube, MapKind, Maps]) -> None:
         self._ended()

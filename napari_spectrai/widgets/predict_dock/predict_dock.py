@@ -19,7 +19,8 @@ from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.jobs import ends
-from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned, undecided
+from napari_spectrai.widgets.layer_words import nothing_chosen, unsuitable
+from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned
 from napari_spectrai.widgets.predict_dock.before_after import BeforeAfter
 from napari_spectrai.widgets.predict_dock.file_list import Looked
 from napari_spectrai.widgets.predict_dock.file_table import FileTable
@@ -32,7 +33,7 @@ from napari_spectrai.widgets.predict_dock.region_choice import IN_VIEW
 from napari_spectrai.widgets.predict_dock.untrained_methods import MethodForm
 
 _NO_MODEL = "Train a model in the Train dock, or choose a model file."
-EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
+SAMPLE = "Raman pairs"
 
 
 class PredictDock(Dock):
@@ -230,12 +231,10 @@ class PredictDock(Dock):
     def _against_layers(self) -> str:
         layers = self.layers
         if not layers:
-            gone = self._targets.choice.gone
-            chosen = f"{gone!r} was removed; choose another layer." if gone else "Choose a layer."
-            return EMPTY if not spectral_layers(self._viewer) else chosen
+            return nothing_chosen(self._viewer, self._targets.choice, SAMPLE)
         for layer in layers:
-            if words := undecided(layer):
-                return f"{words} in the Spectra dock."
+            if words := unsuitable(layer):
+                return words
             cube = as_cube(layer)
             if self._method.kind:
                 try:

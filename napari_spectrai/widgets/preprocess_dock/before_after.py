@@ -59,7 +59,7 @@ class BeforeAfter(Container[Any]):
 
     def clear_plots(self) -> None:
         """Show nothing."""
-        self._effect = None
+        self._effect, self.note.value = None, ""
         self._marks = []
         for plot in (self.before, self.after):
             plot.clear_curves()

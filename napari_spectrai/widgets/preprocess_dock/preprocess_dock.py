@@ -15,13 +15,15 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Despike, Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import LayerDock, give_name, line, message, open_in_turns, say, text
+from napari_spectrai.widgets.dock import LayerDock, line, message, open_in_turns, say, text
+from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.form import late_form
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above
-from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_position, turned, undecided
+from napari_spectrai.widgets.layer_words import nothing_chosen, unsuitable
+from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_position, turned
 from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
 from napari_spectrai.widgets.preprocess_dock.chain_tools import ChainTools, ReadyChoice
 from napari_spectrai.widgets.preprocess_dock.spectrum_preview import Effect, SpectrumPreview
@@ -32,7 +34,7 @@ from napari_spectrai.widgets.spectra_dock.region_means import Watch
 from napari_spectrai.widgets.step_item import Item
 from napari_spectrai.widgets.step_list import OrderedForm
 
-EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
+SAMPLE = "Cartilage Raman map"
 
 
 class PreprocessDock(LayerDock):
@@ -54,7 +56,8 @@ class PreprocessDock(LayerDock):
         self._form = OrderedForm(steps, [], late_form, own_choice=False, further=self._resampling)
         self._ready = ReadyChoice(lambda: self._form.axis)
         self._scroll = StepScroll(self._form)
-        give_name(self._layer, "Layer")
+        dress(self._layer)
+        self._layer.native.setAccessibleName("Layer")
         top = line(Label(value="Layer"), self._layer, self._ready.choice)
         for number in (1, 2):
             top.native.layout().setStretch(number, 1)
@@ -67,6 +70,7 @@ class PreprocessDock(LayerDock):
         self._applying = JobQueue(self._viewer, "Apply to new layer", "preprocess the layer; the source stays unchanged", "starting …")
         yield [self._applying]
         self.pin(self._applying.steering)
+        self.column.widget().layout().setSpacing(4)  # list and plots share what is left
         self._tools.bind_keys(self.column)
         self._heights = Heights(self.column, self._scroll, self._effect, self._about)
         self.column.on_resize = self._heights.fit
@@ -168,8 +172,7 @@ class PreprocessDock(LayerDock):
         self._ready.choice.enabled = layer is not None  # chains are adapted to its axis
         if layer is None:
             self._place = None
-            gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."
-            self._about.value = gone if self._layers() else EMPTY
+            self._about.value = nothing_chosen(self._viewer, self._layer, SAMPLE)
             self._about.native.setWordWrap(True)  # there is space while there is nothing to draw
             self._form.axis = None
         else:
@@ -193,15 +196,15 @@ class PreprocessDock(LayerDock):
         except SettingsError as error:
             found = error.problems
         self._form.show_problems(found)
-        asked = "" if self.layer is None else undecided(self.layer)
+        asked = unsuitable(self.layer)
         ready = self.layer is not None and wanted is not None and bool(wanted) and not asked
         self._applying.start.enabled = ready and not self._applying.busy
         self._tools.refresh(usable=bool(wanted))
         self._preview = SpectrumPreview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
         if wanted is not None or asked:
-            say(self._problem, f"{asked} in the Spectra dock." if asked else "")
+            say(self._problem, asked)
         missing = self._about.value if self.layer is None else "Add a step, or choose a ready chain."
-        wrong = f"{asked} in the Spectra dock." if asked else next((problem.message for problem in found), missing)
+        wrong = asked or next((problem.message for problem in found), missing)
         self.because("" if self._applying.start.enabled or self._applying.busy else wrong)
         self._count(wanted)
         self._look()
@@ -287,7 +290,7 @@ class PreprocessDock(LayerDock):
         self._heights.fit()
         if place == self._place:
             self._mark()
-        if self.layer is not None and undecided(self.layer):
+        if unsuitable(self.layer):
             return
         say(
             self._problem,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_float32
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.float_range import as_float32
 from napari_spectrai.preparation import NeighbourStep, Preparation, SpatialStep, Step
 from napari_spectrai.preparation.chain import Removed
 from napari_spectrai.preparation.optical import ContinuumRemoval

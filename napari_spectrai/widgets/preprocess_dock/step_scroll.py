@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QSizePolicy
 from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
 from napari_spectrai.widgets.scrolling import Scrolling
 
-LEAST_LIST, GOOD_LIST = 40, 66
-"""Height that a long list keeps, in pixels: a folded step and a half; and two and a half."""
+LEAST_LIST, GOOD_LIST = 40, 88
+"""Height that a long list keeps, in pixels: a folded step and a half; and three, one of them with what it found."""
 LEAST_PLOT, GOOD_PLOT, MOST_PLOT = 78, 94, 190
 """Limits of the height of a plot with the numbers of its axis, and the height from which on there is space for other things, in pixels."""
 

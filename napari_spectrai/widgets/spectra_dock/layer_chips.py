@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QWidget
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.flow_layout import FlowLayout
 from napari_spectrai.widgets.layers import as_cube, left_out, spectral_layers
+from napari_spectrai.widgets.short_names import short
 
 
 class LayerChips(Container[Any]):
@@ -47,7 +48,7 @@ class LayerChips(Container[Any]):
         self.of = {layer: before[layer] if layer in before else self._chip(layer, alone=len(layers) == 1) for layer in layers}
         for number, (layer, chip) in enumerate(self.of.items()):
             # without a name: a layer named "visible" would hide an attribute of the container
-            chip.text = layer.name.replace("&", "&&")
+            chip.text = short(layer.name).replace("&", "&&")
             chip.tooltip = f"{layer.name}: {as_cube(layer).axis.describe()}"
             self._tints[layer].tint(self._colour(number))
         self._rows.put_in_order([chip.native for chip in self.of.values()])

@@ -15,6 +15,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.widgets.dock import Dock, message, rows, say, text
 from napari_spectrai.widgets.fold_box import FoldBox
+from napari_spectrai.widgets.layer_words import nothing_open
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, turned
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.band_line import BandLine
@@ -51,7 +52,7 @@ class SpectraDock(Dock):
 
     def _parts(self) -> Iterator[Sequence[Any]]:
         viewer = self._viewer
-        self._empty = text(value="Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs.")
+        self._empty = text()
         self._plot = Plot(viewer, x="Band number", y="Intensity", height=250, name="spectra")
         self._chips = LayerChips(viewer, self._plot.colour)
         self.leaving.callback(self._chips.leave)
@@ -176,6 +177,7 @@ class SpectraDock(Dock):
 
     def _on_layers(self, _: Any = None) -> None:
         self._chips.refresh()
+        self._empty.value = "" if self._chip_of else nothing_open(self._viewer, "Raman pairs")
         self._empty.visible = not self._chip_of
         for part in (self.pins, self.display, self.flat_labels, self.region_means, self.profile):
             part.on_layers()

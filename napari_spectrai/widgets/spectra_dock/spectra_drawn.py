@@ -15,6 +15,7 @@ from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import as_cube, spectral_layers
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.plot_labels import PlotLabels
+from napari_spectrai.widgets.short_names import short
 from napari_spectrai.widgets.spectra_dock.display_options import DisplayOptions
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
 from napari_spectrai.widgets.spectra_dock.mean_spectra import MEAN, MeanSpectra
@@ -40,6 +41,8 @@ _ABOVE = 0.25
 """Space above the curves for labels, as a share of their range."""
 NOTHING = "Tick a layer above to see its mean spectrum."
 HIDDEN = "The ticked layers are hidden; show one in the list of layers."
+_NAMED = 3
+"""Layers that are named below the plot; more would take its height."""
 
 
 class SpectraDrawn:
@@ -179,8 +182,9 @@ class SpectraDrawn:
 
     def show_values(self) -> None:
         """Describe what is under the cursor, label peaks, and say what to do where nothing is drawn."""
-        self._readout.value = "\n".join(reading(self._viewer, layer, spectrum) for layer, spectrum in self._seen.values()) or (
-            f"Mean of {', '.join(self._meant)}. {HINT}" if self._meant else HINT if spectral_layers(self._viewer) else ""
+        read = [reading(self._viewer, layer, spectrum) for layer, spectrum in list(self._seen.values())[:_NAMED]]
+        self._readout.value = "\n".join([*read, *self._further(len(self._seen))]) or (
+            f"Mean of {self._averaged()}. {HINT}" if self._meant else HINT if spectral_layers(self._viewer) else ""
         )
         if self._other.visible and not self._other.names():
             self._other.visible = False
@@ -188,6 +192,14 @@ class SpectraDrawn:
         ticked = any(chip.value for chip in self._chips.of.values())
         self.labels.hint("" if not nothing else HIDDEN if ticked else NOTHING)
         self._label_peaks()
+
+    def _averaged(self) -> str:
+        """Return the layers whose means are drawn, in one line."""
+        return " ".join([", ".join(short(name) for name in self._meant[:_NAMED]), *self._further(len(self._meant))])
+
+    @staticmethod
+    def _further(count: int) -> list[str]:
+        return [f"and {count - _NAMED} more"] if count > _NAMED else []
 
     def _label_peaks(self) -> None:
         if not self._options.peaks.value:

@@ -11,6 +11,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.widgets.layers import as_cube, pixel_at
+from napari_spectrai.widgets.short_names import short
 from napari_spectrai.widgets.spectra_dock.band_slider import band_on_slider
 
 _MOST_POINTS = 50
@@ -86,4 +87,4 @@ def reading(viewer: Viewer, layer: Image, spectrum: Spectrum) -> str:
     if band is None or band >= len(values):
         at, band = "highest at band", int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
     there = f"{axis.values[band]:.6g} {axis.unit} · " if axis.unit else ""
-    return f"{layer.name}: {there}{at} {band} · ({place}) · {values[band]:.4g}"
+    return f"{short(layer.name)}: {there}{at} {band} · ({place}) · {values[band]:.4g}"

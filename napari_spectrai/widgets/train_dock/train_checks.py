@@ -18,7 +18,8 @@ from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_frame import show_parts
-from napari_spectrai.widgets.layers import left_out, spectral_layers
+from napari_spectrai.widgets.layer_words import nothing_open
+from napari_spectrai.widgets.layers import spectral_layers
 from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.train_dock import truth_choice
 from napari_spectrai.widgets.train_dock.continuing import Continuing
@@ -27,7 +28,7 @@ from napari_spectrai.widgets.train_dock.time_estimate import Estimating, too_muc
 from napari_spectrai.widgets.train_dock.train_data import TrainData
 from napari_spectrai.widgets.train_dock.train_form import TrainForm
 
-EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
+SAMPLE = "Raman pairs"
 CHOOSE = "Choose the layer to train on."
 NO_FILES = "Choose the files or the folder to train on."
 
@@ -192,9 +193,8 @@ class TrainingChecks:
             return [Problem(field, words) for field, words in asked.items()]
         if not cubes:
             explained = data.reading or data.problem.value
-            refused = " ".join(filter(None, map(left_out, self._viewer.layers)))
-            there = CHOOSE if spectral_layers(self._viewer) else f"{refused} {EMPTY}".strip()
-            return [Problem("input", "" if explained else gone.get("input", there) if data.from_layers else NO_FILES)]
+            there = gone.get("input", CHOOSE) if spectral_layers(self._viewer) else nothing_open(self._viewer, SAMPLE)
+            return [Problem("input", "" if explained else there if data.from_layers else NO_FILES)]
         if data.gaps:
             return data.gaps
         if not truths and data.takes_truth:

@@ -17,17 +17,11 @@ from napari_spectrai.plan.presets import PRESETS, applied, found_in, preset
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.form import SpecForm, part_form
+from napari_spectrai.widgets.setting_names import FOLDED
 from napari_spectrai.widgets.train_dock import truth_choice
 
 OWN = "own"
 _SHOWN_ELSEWHERE = ("task", "name", "data", "split", "preparation", "augmentation", "training")
-_FOLDED = {
-    "split": "Split",
-    "data": "Patches and groups",
-    "preparation": "Preparation",
-    "augmentation": "Augmentation",
-    "training": "Training",
-}
 
 
 class TrainForm:
@@ -76,8 +70,8 @@ class TrainForm:
 
     def make_folds(self) -> None:
         """Make the folded parts, which take as long as the rest, and follow all fields."""
-        self.parts = {name: self._sub_form(name, self._start) for name in _FOLDED}
-        self.folds = {name: FoldBox(title, [self.parts[name]]) for name, title in _FOLDED.items()}
+        self.parts = {name: self._sub_form(name, self._start) for name in FOLDED}
+        self.folds = {name: FoldBox(title, [self.parts[name]]) for name, title in FOLDED.items()}
         self.task.changed.connect(self._on_task)
         self.preset.changed.connect(self._on_preset)
         for widget in (self.main, *self.parts.values()):
@@ -276,5 +270,5 @@ class TrainForm:
             mine = [Problem(p.path.removeprefix(f"{name}."), p.message) for p in rest if p.path == name or p.path.startswith(f"{name}.")]
             rest = [p for p in rest if p.path != name and not p.path.startswith(f"{name}.")]
             rest += [Problem(f"{name}.{p.path}".rstrip("."), p.message) for p in form.show_problems(mine)]
-            rest += [Problem("", f"{p.message} (under {_FOLDED[name]}: {p.path})") for p in mine]
+            rest += [Problem("", f"{p.message} ({name}.{p.path})") for p in mine]
         return rest
