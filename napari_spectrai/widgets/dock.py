@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, FileEdit, Label
-from napari.layers import Image, Layer
+from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
@@ -23,8 +23,6 @@ from napari_spectrai.widgets.context_menu import offer_on_layers
 from napari_spectrai.widgets.dock_keys import bind_keys
 from napari_spectrai.widgets.dock_memory import recalled
 from napari_spectrai.widgets.elided_choice import dress
-from napari_spectrai.widgets.layer_choice import LayerChoice
-from napari_spectrai.widgets.layers import spectral_layers
 from napari_spectrai.widgets.sample_links import Words
 from napari_spectrai.widgets.turns import Turns, extend
 from napari_spectrai.widgets.visibility import Visibility
@@ -244,6 +242,10 @@ class Dock(Container[Any]):
         assert self._column is not None  # noqa: S101
         return self._column
 
+    def pack(self, spacing: int) -> None:
+        """Leave so many pixels between the widgets."""
+        super().native.layout().setSpacing(spacing)
+
     def pin(self, widget: Any) -> None:
         """Keep a row of the column in sight below it, wherever it is scrolled to."""
         if self._column is not None:
@@ -264,30 +266,6 @@ class Dock(Container[Any]):
         """
         if self._column is not None:
             self._column.scroll_to(widget.native, again=again)
-
-
-class LayerDock(Dock):
-    """A dock that works on one spectral layer, chosen in `_layer`."""
-
-    _layer: LayerChoice
-    _viewer: Viewer
-
-    def _layers(self) -> list[Image]:
-        return spectral_layers(self._viewer)
-
-    @property
-    def layer(self) -> Image | None:
-        """The layer the dock works on."""
-        return self._layer.value
-
-    @layer.setter
-    def layer(self, layer: Image) -> None:
-        self._layer.value = layer
-
-    def take(self, layer: Layer) -> None:
-        """Choose the layer the dock works on."""
-        if layer in self._layers():
-            self._layer.value = layer
 
 
 def rows(*widgets: Any) -> Container[Any]:

@@ -7,10 +7,12 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Image
 
 from napari_spectrai import Cube, Labels, SpectralAxis, as_cube, preprocess, write
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above, show_parts
 from napari_spectrai.widgets.layers import add_cube, add_labels, layer_data, left_out, opened_layer, pixel_at, spectral_layers
+from napari_spectrai.widgets.spectra_dock.bands_first import lie_behind, put_bands_first
 from napari_spectrai.widgets.train_dock.truth_choice import canvas
 
 
@@ -148,3 +150,29 @@ def test_a_cube_and_what_is_made_of_it_share_a_slider_without_an_empty_picture(k
     assert model.layers.extent.units is not None
     assert as_cube(source).axis == axis
     assert as_cube(result).axis == made.axis
+
+
+@pytest.mark.parametrize(("kind", "position"), [("plain", 2), ("turned", 1), ("lazy", 3), ("pyramid", 2)])
+def test_bands_are_put_first_without_moving_a_pixel(kind, position):
+    values = np.random.default_rng(0).random((4, 6, 5, 7), np.float32)
+    data = da.from_array(values) if kind == "lazy" else values
+    affine = np.eye(5)
+    affine[2:4, 2:4], affine[2:4, 4] = [[0.9, -0.3], [0.3, 0.9]], (5, 7)
+    axis = {"values": [float(n) for n in range(values.shape[position])], "unit": "nm", "position": position}
+    options = {"scale": (2, 3, 1, 0.5), "translate": (1, 2, 3, 4), "units": ("s", "um", "um", "nm"), "metadata": {"spectral_axis": axis}}
+    if kind == "turned":
+        options |= {"affine": affine, "rotate": 30}
+    layer = Image([data, data[:, ::2]] if kind == "pyramid" else data, multiscale=kind == "pyramid", **options)
+    before, corner = as_cube(layer), np.array([1.0, 2, 3, 4])
+    order = [position, *(d for d in range(4) if d != position)]
+    world, units = np.array(layer.data_to_world(corner))[order], [str(layer.units[d]) for d in order]
+    assert lie_behind(layer)
+    put_bands_first(layer)
+    after = as_cube(layer)
+    assert not lie_behind(layer)
+    np.testing.assert_array_equal(after.numpy(), before.numpy())
+    assert (after.axis, [str(unit) for unit in layer.units]) == (before.axis, units)
+    np.testing.assert_allclose(layer.data_to_world(corner[order]), world)
+    assert layer.axis_labels[0] == "wavelength"
+    assert not lie_behind(Image(np.zeros((5, 6, 3), np.uint8), rgb=True))
+    assert not lie_behind(Image(np.zeros((5, 6)), axis_labels=("y", "wavelength")))

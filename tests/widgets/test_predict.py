@@ -133,10 +133,10 @@ def test_another_axis_is_drawn_explained_and_mended_by_a_button(viewer, dock, mo
     assert not dock._start.enabled
     assert dock._description.strip.visible
     assert dock._description.strip.drawn == (AXIS, fine)
-    assert dock._remedy.visible
-    assert dock._remedy.text == "Resample to the model"
+    assert dock._remedy.button.visible
+    assert dock._remedy.button.text == "Resample to the model"
     before = np.array(layer.data)
-    dock._remedy.native.click()
+    dock._remedy.button.native.click()
     finish(dock, until)
     made = viewer.layers["cells · resampled"]
     assert dock.layer is made
@@ -144,18 +144,18 @@ def test_another_axis_is_drawn_explained_and_mended_by_a_button(viewer, dock, mo
     np.testing.assert_allclose(corners(made, [(0, 0)]), corners(layer, [(0, 0)]))
     np.testing.assert_array_equal(layer.data, before)
     assert dock._start.enabled
-    assert not dock._remedy.visible
+    assert not dock._remedy.button.visible
     # where the bands inside are the same, they are cropped to
     wide = SpectralAxis(np.concatenate([[500, 550], AXIS.values, [1850]]), "1/cm")
     dock.layer = add_cube(viewer, image(axis=wide, name="wide"))
-    assert dock._remedy.text == "Crop to the model's bands"
+    assert dock._remedy.button.text == "Crop to the model's bands"
     # and where nothing helps, no button is there
     dock.layer = add_cube(viewer, image(axis=SpectralAxis(np.linspace(700, 1500, 25), "1/cm"), name="narrow"))
     assert "were not measured" in dock.problem
-    assert not dock._remedy.visible
+    assert not dock._remedy.button.visible
     dock.layer = add_cube(viewer, image(axis=SpectralAxis(np.linspace(400, 700, 25), "nm"), name="light"))
     assert "cannot be converted to 1/cm" in dock.problem
-    assert not dock._remedy.visible
+    assert not dock._remedy.button.visible
 
 
 def test_a_cancel_keeps_the_finished_tiles(viewer, dock, until, focus, qtbot):
@@ -252,10 +252,10 @@ def test_files_on_another_axis_are_resampled_with_one_consent(viewer, dock, mode
     dock.files = paths
     until(lambda: dock._start.enabled)
     assert "map 2.npz" in dock._note.value
-    assert dock._remedy.text == "Resample 2 files to the model"
-    dock._remedy.native.click()
+    assert dock._remedy.button.text == "Resample 2 files to the model"
+    dock._remedy.button.native.click()
     assert not dock._note.value
-    assert not dock._remedy.visible
+    assert not dock._remedy.button.visible
     dock._targets.files.out.value = tmp_path / "out"
     dock.start()
     finish(dock, until)

@@ -118,7 +118,7 @@ def test_spikes_are_counted_next_to_their_step_and_marked_in_the_image(viewer, u
     _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
     dock.steps = [Normalise(by="maximum"), "despike"]
     item = dock.form.items[1]
-    until(lambda: not dock._counting.busy and len(item.extra) and "counting" not in item.extra[0].words.value)
+    until(lambda: not dock._findings.busy and len(item.extra) and "counting" not in item.extra[0].words.value)
     assert "spike" in item.extra[0].words.value
     dock.form.items[0].on.value = False
     until(lambda: item.extra[0].words.value == "7 spikes in 7 spectra")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from magicgui.widgets import ComboBox, Container
 from psygnal import Signal
 
@@ -137,6 +138,12 @@ class MapForm(Container[Any]):
                 form.fill(values)
         finally:
             self._silent = False
+
+    def fill_range(self, low: float, high: float) -> None:
+        """Show another range, with as many digits as its axis needs."""
+        spread = 1.0 if self._axis is None else float(np.ptp(self._axis.values))
+        digits = max(0, 4 - int(np.floor(np.log10(max(spread, 1e-9)))))
+        self.fill({"low": round(low, digits), "high": round(high, digits)})
 
     def show_problems(self, found: Sequence[Problem]) -> None:
         """Say each problem at its field, and the others under the form."""

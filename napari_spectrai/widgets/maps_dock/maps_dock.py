@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from magicgui.widgets import CheckBox
 from napari.layers import Image
 from napari.viewer import Viewer
@@ -16,10 +15,11 @@ from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.spec import Problem, problems
 from napari_spectrai.widgets import shared_range
 from napari_spectrai.widgets.arrangement import holder_of
-from napari_spectrai.widgets.dock import LayerDock, message, rows, say, text
+from napari_spectrai.widgets.dock import message, rows, say, text
 from napari_spectrai.widgets.jobs import guard
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import LayerChoice
+from napari_spectrai.widgets.layer_dock import LayerDock
 from napari_spectrai.widgets.layer_frame import LayerFrame
 from napari_spectrai.widgets.layer_words import nothing_chosen, unsuitable
 from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, turned
@@ -236,29 +236,23 @@ class MapsDock(LayerDock):
 
     def _on_dragging(self, low: float, high: float) -> None:
         """Follow the range while it is dragged; the fields follow, too, and everything else when it is let go."""
-        self._filled(low, high)
+        self.form.fill_range(low, high)
         self._show_band()
 
     def _on_dragged(self, low: float, high: float) -> None:
-        self._filled(low, high)
+        self.form.fill_range(low, high)
         self._check()
 
     def _on_shared(self, layer: Image, low: float, high: float, ended: bool) -> None:  # noqa: FBT001  # a signal's
         """Follow a range that is dragged in the Spectra dock."""
         if layer is not self.layer or self.form.kind.value != "band":
             return
-        self._filled(low, high)
+        self.form.fill_range(low, high)
         self._draw_range()
         if ended:
             self._check()
         else:
             self._show_band()
-
-    def _filled(self, low: float, high: float) -> None:
-        axis = self.form.axis
-        spread = 1.0 if axis is None else float(np.ptp(axis.values))
-        digits = max(0, 4 - int(np.floor(np.log10(max(spread, 1e-9)))))
-        self.form.fill({"low": round(low, digits), "high": round(high, digits)})
 
     # ---------------------------------------------------------------- the map while dragging
 

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from magicgui.widgets import PushButton
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.compatibility import another_scale, brought, fit_axis
 from napari_spectrai.experiment.obstacles import Onto
-from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.jobs import ends
@@ -28,8 +26,9 @@ from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
 from napari_spectrai.widgets.predict_dock.model_card import CardView
 from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name
 from napari_spectrai.widgets.predict_dock.predict_options import PredictOptionsForm
-from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest, mending, on_axis
+from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest, on_axis
 from napari_spectrai.widgets.predict_dock.region_choice import IN_VIEW
+from napari_spectrai.widgets.predict_dock.remedy import Remedy
 from napari_spectrai.widgets.predict_dock.untrained_methods import MethodForm
 
 _NO_MODEL = "Train a model in the Train dock, or choose a model file."
@@ -47,9 +46,6 @@ class PredictDock(Dock):
         self._viewer = napari_viewer
         self._card: ModelCard | None = None
         self._trouble = ""
-        self._remedy_for: tuple[Image, Step] | None = None
-        self._could_resample: list[Path] = []
-        self._agreed: frozenset[Path] = frozenset()
         self._pairs: list[tuple[Path, Path]] = []
         super().__init__("Predict")
 
@@ -75,10 +71,10 @@ class PredictDock(Dock):
         self.refresh()
 
     def _make_job(self) -> None:
-        self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
+        self._remedy = Remedy(self._viewer, self._targets, self._check)
         self._applying = JobQueue(
             self._viewer, "Predict", "apply the model; the source stays unchanged", "starting: loading torch and the model …",
-            kept="finished tiles are kept", remedies=[self._remedy],
+            kept="finished tiles are kept", remedies=[self._remedy.button],
         )  # fmt: skip
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
 
@@ -93,7 +89,7 @@ class PredictDock(Dock):
         self._targets.updated.connect(self._check)
         self._method.changed.connect(self._check)
         self._options.updated.connect(self._check)
-        self._remedy.changed.connect(self.mend)
+        self._remedy.button.changed.connect(self.mend)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._on_end)
         turned.turned.connect(self._check)
@@ -174,7 +170,7 @@ class PredictDock(Dock):
         self._targets.refresh()
 
     def _on_model(self, _: Any = None) -> None:
-        self._card, self._trouble, self._agreed = None, "", frozenset()
+        self._card, self._trouble, self._remedy.agreed = None, "", frozenset()
         model = self.model
         self._method.show_kind(model if isinstance(model, str) else "")
         if isinstance(model, Path):
@@ -192,7 +188,8 @@ class PredictDock(Dock):
 
     def _check(self, _: Any = None) -> None:
         """Show what is wrong, offer the remedy, and enable the start if nothing is wrong."""
-        self._remedy_for, self._pairs, self._could_resample = None, [], []
+        self._remedy.begin()
+        self._pairs = []
         trouble, note = self._trouble, ""
         if self.model is None:
             gone = self._models.gone
@@ -211,22 +208,10 @@ class PredictDock(Dock):
         ready = bool(self._pairs) if self._targets.what.value == FILES else bool(self.layers)
         self._start.enabled = ready and not trouble and card is not None and not self._applying.busy
         self.because("" if self._start.enabled or self._applying.busy else trouble or note or self._targets_wanted())
-        self._show_remedy()
+        self._remedy.show(busy=self._applying.busy)
 
     def _targets_wanted(self) -> str:
         return "Choose the files to apply the model to." if self._targets.what.value == FILES else "Choose a layer."
-
-    def _show_remedy(self) -> None:
-        self._remedy.visible = self._remedy_for is not None or bool(self._could_resample)
-        self._remedy.enabled = not self._applying.busy
-        if self._could_resample:
-            several = len(self._could_resample) > 1
-            self._remedy.text = f"Resample {len(self._could_resample)} files to the model" if several else "Resample the file to the model"
-            self._remedy.tooltip = "resample the spectra to the model's axis while it is applied; the files stay unchanged"
-        elif self._remedy_for is not None:
-            crop = self._remedy_for[1].kind == "crop"
-            self._remedy.text = "Crop to the model's bands" if crop else "Resample to the model"
-            self._remedy.tooltip = f"make a copy of {self._remedy_for[0].name!r} on the model's bands, as a new layer"
 
     def _against_layers(self) -> str:
         layers = self.layers
@@ -245,7 +230,7 @@ class PredictDock(Dock):
             found = self._options.obstacles(self._name, self._card, Onto(str(layer.name), cube.axis, cube.is_image))
             if found:
                 if found[0].step is not None:
-                    self._remedy_for = (layer, found[0].step)
+                    self._remedy.layer = (layer, found[0].step)
                 return found[0].words
             if self._targets.region.choice.value != IN_VIEW:  # no signal announces a change of the view; it is read at the start
                 try:
@@ -279,9 +264,9 @@ class PredictDock(Dock):
         def against(one: Looked) -> str:
             assert one.axis is not None  # noqa: S101
             onto = Onto(one.path.name, one.axis, one.is_image)
-            found = [] if card is None else self._options.obstacles(name, card, onto, resample=one.path in self._agreed)
+            found = [] if card is None else self._options.obstacles(name, card, onto, resample=one.path in self._remedy.agreed)
             if found and found[0].step is not None:
-                self._could_resample.append(one.path)
+                self._remedy.files.append(one.path)
             return found[0].words if found else ""
 
         self._pairs, trouble, note = self._targets.files.ready(name, against)
@@ -306,7 +291,7 @@ class PredictDock(Dock):
                 say(self._problem, str(error))
                 return
         self._applying.run_all(works, self.native)
-        self._remedy.enabled = False
+        self._remedy.button.enabled = False
 
     def _order(self) -> PredictRequest:
         model, card, options = self.model, self._card, self._options
@@ -316,7 +301,7 @@ class PredictDock(Dock):
         asked, settings, name = options.chosen(), options.settings(), shown_name(model, card)
         if self._method.kind:
             asked, settings = self._method.added_to(asked), settings | self._method.settings()
-        if self._agreed and self._targets.what.value == FILES:
+        if self._remedy.agreed and self._targets.what.value == FILES:
             asked, settings = replace(asked, resample=True), settings | {"resample": True}
         if options.ensemble.ticked:
             name = f"{name} and {len(options.ensemble.ticked)} more"
@@ -332,20 +317,7 @@ class PredictDock(Dock):
 
     def mend(self) -> None:
         """Resample the layer that does not fit to the model's axis, as a new layer, and choose that; for files, agree to resample them."""
-        if self._could_resample and not self._applying.busy:
-            self._agreed |= frozenset(self._could_resample)
-            self._check()
-            return
-        if self._remedy_for is None or self._applying.busy:
-            return
-        (layer, step), chosen = self._remedy_for, self._targets.layers
-
-        def choose(made: Image) -> None:
-            self._targets.refresh()
-            self._targets.take([made if one is layer else one for one in chosen if one is layer or one in self._viewer.layers])
-
-        self._remedy.enabled = False
-        self._applying.run_all([mending(self._viewer, layer, step, choose)], self.native)
+        self._remedy.apply(self._applying, self.native)
 
     def cancel(self) -> None:
         """Stop; finished tiles are kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from magicgui.widgets import Label
@@ -12,26 +12,25 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.preparation import Despike, Step, load_steps, read_steps, save_steps, steps
+from napari_spectrai.preparation import Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import LayerDock, line, message, open_in_turns, say, text
+from napari_spectrai.widgets.dock import line, message, open_in_turns, say, text
 from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.form import late_form
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
+from napari_spectrai.widgets.layer_dock import LayerDock
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above
 from napari_spectrai.widgets.layer_words import nothing_chosen, unsuitable
 from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_position, turned
 from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
 from napari_spectrai.widgets.preprocess_dock.chain_tools import ChainTools, ReadyChoice
+from napari_spectrai.widgets.preprocess_dock.found_in_steps import FoundInSteps
 from napari_spectrai.widgets.preprocess_dock.spectrum_preview import Effect, SpectrumPreview
-from napari_spectrai.widgets.preprocess_dock.spike_review import SpikeReview
-from napari_spectrai.widgets.preprocess_dock.step_findings import Counting, Found
 from napari_spectrai.widgets.preprocess_dock.step_scroll import Heights, StepScroll
 from napari_spectrai.widgets.spectra_dock.region_means import Watch
-from napari_spectrai.widgets.step_item import Item
 from napari_spectrai.widgets.step_list import OrderedForm
 
 SAMPLE = "Cartilage Raman map"
@@ -70,14 +69,14 @@ class PreprocessDock(LayerDock):
         self._applying = JobQueue(self._viewer, "Apply to new layer", "preprocess the layer; the source stays unchanged", "starting …")
         yield [self._applying]
         self.pin(self._applying.steering)
-        self.column.widget().layout().setSpacing(4)  # list and plots share what is left
+        self.pack(4)  # list and plots share what is left
         self._tools.bind_keys(self.column)
         self._heights = Heights(self.column, self._scroll, self._effect, self._about)
         self.column.on_resize = self._heights.fit
         self._latest = LatestOnly(self.column)
         self._latest.answered.connect(self._on_preview)
         self._latest.failed.connect(self._on_preview_failed)
-        self._counting = Counting(self.column, self._on_counted)
+        self._findings = FoundInSteps(self._viewer, self.column, self._form, self.look_at, self._mark)
         self._connect()
         yield []
         self._on_layers()
@@ -109,7 +108,7 @@ class PreprocessDock(LayerDock):
     def _leave(self) -> None:
         self._applying.gone = True
         self._latest.leave()
-        self._counting.leave()
+        self._findings.leave()
         self._data.follow(None)
         turned.turned.disconnect(self._on_layer, missing_ok=True)
         for event in self._layer_events:
@@ -160,7 +159,7 @@ class PreprocessDock(LayerDock):
         self._on_layer()
 
     def _on_data(self, _: Any = None) -> None:
-        self._counting.forget()
+        self._findings.forget()
         self._layer.reset_choices()  # data without spectra are not offered
         self._on_layer()
 
@@ -206,57 +205,15 @@ class PreprocessDock(LayerDock):
         missing = self._about.value if self.layer is None else "Add a step, or choose a ready chain."
         wrong = asked or next((problem.message for problem in found), missing)
         self.because("" if self._applying.start.enabled or self._applying.busy else wrong)
-        self._count(wanted)
+        self._findings.count(self.layer, wanted)
         self._look()
 
-    # ---------------------------------------------------------------- findings of the steps
-
-    def _count(self, wanted: Sequence[Step] | None) -> None:
-        for item in self._form.items:
-            item.extra.visible = False
-        cube = as_cube(self.layer) if self.layer is not None else None
-        if self._counting.ask(cube, wanted or [], self.layer):
-            for item, step in zip(self._active, wanted or [], strict=True):
-                if type(step).findings is not Step.findings:
-                    self._review(item).say("counting …")
-
-    @property
-    def _active(self) -> list[Item]:
-        return [item for item in self._form.items if item.on.value]
-
-    def _review(self, item: Item) -> SpikeReview:
-        """Return the row that shows what a step found."""
-        if not len(item.extra):
-            item.extra.append(review := SpikeReview(self._viewer))
-            review.show_button.changed.connect(review.mark)
-            review.asked.connect(self.look_at)
-            review.changed_keep.connect(lambda keep: self._keep(item, keep))
-        item.extra.visible = True
-        return cast("SpikeReview", item.extra[0])
-
-    def _keep(self, item: Item, keep: list[list[float]]) -> None:
-        item.form.fill({"keep": keep})
-
-    def _on_counted(self, found: Found, begin: tuple[int, ...]) -> None:
-        active = self._active
-        try:
-            wanted = self.steps
-        except SettingsError:  # shown next to its field; counting starts again when it is mended
-            return
-        for number, outcome in found.items():
-            step, review = wanted[number], self._review(active[number])
-            if isinstance(outcome, str):
-                review.say(f"not counted: {outcome}")
-            elif isinstance(step, Despike) and self.layer is not None:
-                review.show_found(outcome, step, begin, self.layer)
-        self._mark()
+    # ---------------------------------------------------------------- before and after
 
     def _mark(self) -> None:
-        reviews = [item.extra[0] for item in self._active if len(item.extra) and item.extra.visible]
+        """Mark what was found in the spectrum that is shown."""
         if self._place is not None:
-            self._effect.mark(self._place, [cast("SpikeReview", review) for review in reviews])
-
-    # ---------------------------------------------------------------- before and after
+            self._effect.mark(self._place, self._findings.shown())
 
     def _on_mouse(self, _: Any, event: Any) -> None:
         layer = self.layer

@@ -20,6 +20,7 @@ from napari_spectrai.widgets.layers import as_cube, choose_dimension, turned
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.band_line import BandLine
 from napari_spectrai.widgets.spectra_dock.band_slider import spectral_slider
+from napari_spectrai.widgets.spectra_dock.bands_first import BandsFirst
 from napari_spectrai.widgets.spectra_dock.contrast_switch import ContrastSwitch
 from napari_spectrai.widgets.spectra_dock.curve_export import Export, Spread
 from napari_spectrai.widgets.spectra_dock.display_options import DisplayOptions
@@ -81,13 +82,14 @@ class SpectraDock(Dock):
         self._show, self._offset = self.display.show, self.display.offset
         self.pins = PinList(viewer, self._main)
         self._points = self.pins.choice
-        self.flat_labels = FlatLabels(viewer)
+        self.flat_labels, self.bands_first = FlatLabels(viewer), BandsFirst(viewer)
         self.region_means = RegionMeans(viewer, self._main, lambda: self.display.subtracted)
         self.region_means.live_in(self.column)
         for part in (self.pins, self.region_means):
             self.leaving.callback(part.leave)
         choices = rows(self._show, self.region_means.choice, self._points)
-        return [choices, self.region_means.legend, self.display.buttons, self.flat_labels, self.pins, rows(self.display.view)]
+        offers, legend, buttons = (self.bands_first, self.flat_labels), self.region_means.legend, self.display.buttons
+        return [*offers, choices, legend, buttons, self.pins, rows(self.display.view)]
 
     def _controls_of_images(self) -> list[Any]:
         viewer = self._viewer
@@ -196,6 +198,7 @@ class SpectraDock(Dock):
             self._dimension.reset_choices()
             self._dimension.value = None if layer is None else spectral_dimension(layer)  # None if it is unknown and has to be chosen
             self._dimension.enabled = cube is not None and not cube.axis.unit
+        self.bands_first.use(layer)
         self.axis.use(cube)
         self.contrast.use(layer)
         self.display.region.enabled = self.display.line.enabled = cube is not None and cube.is_image

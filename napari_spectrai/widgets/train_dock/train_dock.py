@@ -14,20 +14,19 @@ from superqt.utils import thread_worker
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.runs import Compared, Epoch, Event, Failed, Finished, Fold, Paused, Run, Stage, Step, prepare
-from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import Dock, line, open_in_turns, rows
+from napari_spectrai.widgets.dock import Dock, open_in_turns, rows
 from napari_spectrai.widgets.jobs import Follower, guard, launched, unseen
 from napari_spectrai.widgets.train_dock.comparing import Comparing
 from napari_spectrai.widgets.train_dock.document_menu import DocumentMenu
+from napari_spectrai.widgets.train_dock.earlier_runs import document_of, resumed
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_list import RunList
 from napari_spectrai.widgets.train_dock.show_result import ShowResult
+from napari_spectrai.widgets.train_dock.steering import PATIENCE, Steering
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 from napari_spectrai.widgets.train_dock.train_data import TrainData
 from napari_spectrai.widgets.train_dock.train_form import TrainForm
 
-PATIENCE = 5000
-"""Milliseconds that a run gets to save before it can be killed."""
 _AT_WORK = (Stage, Fold, Compared, Step, Epoch)
 """Events of a process that works already, and so can be paused."""
 
@@ -78,13 +77,11 @@ class TrainDock(Dock):
 
     def _make_buttons(self) -> None:
         self.documents = DocumentMenu(self._document, self._open, self._view.say)
-        self._start = PushButton(text="Train", name="start", tooltip="train in a separate process; napari stays responsive")
-        self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="pause after this step; nothing is lost")
-        self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
+        self._steering = Steering(self.documents.button)
+        self._start, self._pause, self._stop = self._steering.start, self._steering.pause, self._steering.stop
         self._apply = PushButton(
             text="Open in Predict", name="apply", visible=False, tooltip="open the Predict dock with the model of this run"
         )
-        self._steering = line(self._start, self._pause, self._stop, self.documents.button)
 
     def _connect(self) -> None:
         layers = self._viewer.layers.events
@@ -165,13 +162,8 @@ class TrainDock(Dock):
 
     def _update_buttons(self) -> None:
         active = self._state != "idle"
-        self._start.enabled = self.ready.is_ready and not active
+        self._steering.show_state(self._state, ready=self.ready.is_ready, patient=self._patience.isActive())
         self.because("" if active else self.ready.reason)
-        self._pause.enabled = self._state in ("running", "paused")
-        self._pause.text = "Resume" if self._state == "paused" else "Pause"
-        stopping = self._state == "stopping"
-        self._stop.enabled = self._state in ("starting", "running", "paused") or (stopping and not self._patience.isActive())
-        self._stop.text = ("Stopping …" if self._patience.isActive() else "Stop now") if stopping else "Stop"
         self.documents.enable(self.ready.is_ready)
         self.result.suit(self.form.task.value, self.form.network_kind)
         self.runs.update(active=active)
@@ -319,18 +311,11 @@ class TrainDock(Dock):
         chosen = self.runs.chosen
         if self._state != "idle" or chosen is None:
             return
-        if not chosen.document.exists():
-            self._view.failed(f"{chosen.path} no longer exists; it cannot be resumed", "")
-            self.runs.refresh()
-            return
-        if chosen.owner() is not None:
-            self.follow(Run.attach(chosen))
-            return
-        run = Run(chosen.path)
         try:
-            run.resume()
+            run = resumed(chosen)
         except OSError as error:
             self._view.failed(str(error), "")
+            self.runs.refresh()
             return
         self.follow(run)
 
@@ -340,16 +325,8 @@ class TrainDock(Dock):
         if chosen is None:
             return
         try:
-            document = chosen.experiment()
+            self.experiment = document_of(chosen)
         except (OSError, ValueError) as error:
-            self._view.say(str(error))
-            return
-        # copies of layers are in the run folder until the run has finished; missing files are reported next to their list
-        copies = any(path.is_relative_to(chosen.path) for path in document.data.input)
-        keep = {} if document.data.input and not copies else {"data": document.data.model_copy(update={"input": [], "truth": []})}
-        try:
-            self.experiment = document.model_copy(update=keep)
-        except SettingsError as error:
             self._view.say(str(error))
             return
         if self._state == "idle":
