@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Sequence
 from typing import Any, Literal
+from weakref import ref
 
 from psygnal import Signal, SignalInstance
 from qtpy.compat import isalive
@@ -108,7 +109,8 @@ class Follower(QObject):
     def __init__(self, job: Job, parent: QWidget) -> None:
         super().__init__(parent)
         self.job, self.dock = job, parent
-        self._viewer, self._window = next((dock.viewer for dock in docks() if dock.column is parent), None), main_window(parent)
+        viewer = next((dock.viewer for dock in docks() if dock.column is parent), None)
+        self._viewer, self._window = None if viewer is None else ref(viewer), ref(main_window(parent))
         self._last: Event | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL)
@@ -127,8 +129,9 @@ class Follower(QObject):
 
     def _say(self, words: str) -> None:
         """Show a status in the window of the dock, which need not be the one in front."""
-        if self._viewer is not None and isalive(self._window) and self._window.isVisible():  # type: ignore[no-untyped-call]
-            self._viewer.status = words
+        viewer, window = None if self._viewer is None else self._viewer(), self._window()
+        if viewer is not None and window is not None and isalive(window) and window.isVisible():  # type: ignore[no-untyped-call]
+            viewer.status = words
 
     def abandon(self) -> None:
         """Release the job: no more signals are emitted."""

@@ -260,6 +260,7 @@ def test_a_failure_is_shown_in_words(open_pairs, until):
     train.start()
     until(lambda: train.state == "idle" and train.view.status == "failed")
     assert "missing everywhere (3)" in train.view._trouble.value
+    assert viewer.status.endswith(": failed")
     assert train._start.enabled
 
 
