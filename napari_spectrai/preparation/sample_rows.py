@@ -27,7 +27,7 @@ def seen(source: Cube, values: int = SEEN) -> FloatArray:
 
 def _known(source: Cube, values: Any) -> FloatArray:
     """Return some values of a cube as float32, with ignored ones as NaN."""
-    ignore, converted = ignored(source), as_float32(values)
+    ignore, converted = ignored(source), as_float32(values, source.name)
     return converted if ignore is None else np.where(np.asarray(values) == ignore, np.float32(np.nan), converted)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.float_range import beyond_float32
 from napari_spectrai.plan.partition import Division, divide
 from napari_spectrai.plan.presets import PRESETS, applied
 from napari_spectrai.plan.remedies import refuse_empty
@@ -35,8 +36,11 @@ def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any]
     Raises
     ------
     ValueError
-        If the data do not fit together, or if a part or a class is left without samples.
+        If the data do not fit together, if a part or a class is left without samples, or if float32 cannot hold the intensities.
     """
+    for cube in cubes:
+        if beyond := beyond_float32(cube.data, cube.name):
+            raise ValueError(beyond)
     inputs, targets = gather(experiment, list(cubes), list(truths))
     division = divide(experiment, inputs, targets)
     refuse_empty(experiment, division, list(division.counts()), inputs, targets)
