@@ -1,4 +1,4 @@
-"""Names of layers in few letters: what tells results from their source stands at the end, as in the layer list of napari."""
+"""Names of layers in few letters: the end stays, where results differ from their source, as in the layer list of napari."""
 
 from __future__ import annotations
 
