@@ -11,7 +11,7 @@ import tifffile
 from scipy.io import savemat
 
 from napari_spectrai import Cube, SpectralAxis, read, write
-from napari_spectrai.io import SpectralWarning, UnreadableError, inspect
+from napari_spectrai.io import SpectralWarning, UnreadableError, columns_of, inspect
 
 pytestmark = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
 WAVE = np.linspace(400.12, 900.5, 30).round(2)
@@ -87,6 +87,8 @@ def test_names_of_spectra_in_lines_of_one_value(order, placed, tmp_path):
     assert sorted(names) == sorted(NAMES)
     np.testing.assert_allclose(cube.data.reshape(12, 30), S[[NAMES.index(name) for name in names]])
     assert cube.shape == ((3, 4, 30) if placed else (12, 30))
+    roles = {number: column.role for number, column in enumerate(columns_of(tmp_path / "t.csv"))}
+    np.testing.assert_allclose(read(tmp_path / "t.csv", columns=roles).data, cube.data)
 
 
 def test_a_zero_where_line_and_column_meet_is_no_position_and_times_are_none(tmp_path):

@@ -212,7 +212,9 @@ def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> La
     if "position" not in roles:
         return replace(layout, roles=tuple(roles), notes=())
     place = roles.index("position")
+    called = (cells for column, cells in table.words.items() if roles[column] == "label")
     long = any(role in COORDINATES for role in roles) or repeats(table.numbers[:, place])
+    long = long or any(are_distinguished(cells, table.numbers[:, place]) for cells in called)
     return Layout("long" if long else "columns", tuple(roles))
 
 
