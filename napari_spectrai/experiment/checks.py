@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import get_args
 
 import numpy as np
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.check_words import name_of, of_spectra, sizes_of
+from napari_spectrai.experiment.class_checks import problems_of_classes, problems_of_labels
 from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.document import Experiment
-from napari_spectrai.experiment.label_shapes import resized
-from napari_spectrai.experiment.network_spec import networks
-from napari_spectrai.experiment.suitability import fits_images, means_of_images, without_truth
+from napari_spectrai.experiment.suitability import without_truth
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.label_conversion import is_missing
-from napari_spectrai.labels import UNKNOWN, Labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.preparation.step import SpatialStep, Step
-from napari_spectrai.spec import Problem, listed
+from napari_spectrai.spec import Problem
 
 LEAST_PATCH = 4
 """Minimum height and width of a patch in pixels, as in the field `data.patch`."""
@@ -56,12 +55,12 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
             found += _pair(experiment, cube, truths[number])
         difference = cubes[0].axis.mismatch(cube.axis)
         if difference:
-            found.append(Problem("input", f"{_name(cube)} has {difference} ({_name(cubes[0])}); resample it onto the first's axis"))
+            found.append(Problem("input", f"{name_of(cube)} has {difference} ({name_of(cubes[0])}); resample it onto the first's axis"))
         found += _network(experiment, cube, alone=len(cubes) == 1)
     for truth in truths[1:]:
         first = truths[0]
         if isinstance(truth, Cube) and isinstance(first, Cube) and (difference := first.axis.mismatch(truth.axis)):
-            found.append(Problem("truth", f"truth {_name(truth)} has {difference} ({_name(first)}); resample it onto the first's axis"))
+            found.append(Problem("truth", f"truth {name_of(truth)} has {difference} ({name_of(first)}); resample it onto the first's axis"))
     return found + _task(experiment, truths)
 
 
@@ -70,7 +69,7 @@ def _too_small(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
     task = experiment.task
     empty = next((cube for cube in cubes if 0 in cube.shape), None)
     if empty is not None:
-        return [Problem("input", f"{_name(empty)} has shape {empty.shape}, which contains no values; pass one with pixels and bands")]
+        return [Problem("input", f"{name_of(empty)} has shape {empty.shape}, which contains no values; pass one with pixels and bands")]
     if not task.of_images and sum(cube.count for cube in cubes) < 2:
         return [Problem("input", "there is one spectrum, which cannot be used for both training and validation; pass two or more")]
     bands = min(len(cube.axis) for cube in cubes)
@@ -108,7 +107,7 @@ def _learns(experiment: Experiment) -> str:
 def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:
     task = experiment.task
     if task.classifies:
-        return _classes(experiment, truths)
+        return problems_of_classes(experiment, truths)
     if task.enlarges == 1:
         return []
     if not experiment.looks_around:
@@ -119,57 +118,6 @@ def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Probl
         fitting = max(least_patch(task), experiment.data.patch // task.enlarges * task.enlarges)
         return [Problem("data.patch", f"patches of {experiment.data.patch} pixels cannot be reduced by {task.enlarges}; choose {fitting}")]
     return []
-
-
-def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:
-    task, network = experiment.task, experiment.network
-    unlabelled: int | None = task.unlabelled  # type: ignore[attr-defined]
-    values = {value for truth in truths if isinstance(truth, Labels) for value in truth.values(unlabelled)}
-    for truth in truths:
-        if isinstance(truth, Labels) and (objects := truth.objects(unlabelled)):
-            return [Problem("truth", _are_objects(objects, truth))]
-    if len(values) < 2:
-        return [Problem("truth", _too_few(values, unlabelled, truths))]
-    if task.of_images:
-        return _whole_images(experiment)
-    if network.pools and experiment.looks_around:
-        where = network.setting_of_dimensions
-        return [Problem(where, f"{network.title} gives one class per image; to classify pixels, {_of_spectra(experiment)}")]
-    return []
-
-
-def _too_few(values: set[int], unlabelled: int | None, truths: Sequence[Cube | Labels]) -> str:
-    """Return that there are too few classes; if there are other numbers, how these become classes."""
-    held = f"only class {min(values)}" if values else "no class"
-    zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
-    remedy = "a classifier needs at least two classes"
-    found = [truth.data for truth in truths if isinstance(truth, Labels)]
-    if values and unlabelled is not None and any((data == unlabelled).any() for data in found):
-        remedy += f"; if {unlabelled} is a class, set task.unlabelled=null"
-    if any((data == UNKNOWN).any() for data in found if data.dtype.kind == "i"):
-        remedy += f"; {UNKNOWN} always means unlabelled: give classes numbers from 0"
-    return f"the labels contain {held}{zero}; {remedy}"
-
-
-def _whole_images(experiment: Experiment) -> list[Problem]:
-    """Return the problems of classifying whole images."""
-    task, network = experiment.task, experiment.network
-    if not (network.pools and experiment.looks_around) and not means_of_images(type(network)):
-        if network.pools and "dims" in type(network).model_fields:
-            return [Problem("network.dims", f"{network.title} with dims=1 classifies pixels; for whole images, set network.dims=2")]
-        fitting = [kind for kind in networks if fits_images(networks[kind]) and task.suits(networks[kind].tasks)]
-        return [Problem("network", f"{network.title} classifies pixels; for images, choose another network; {listed(fitting)}")]
-    if experiment.split.method not in ("auto", "file", "group"):
-        return [Problem("split.method", f"{experiment.split.method} would divide images; whole images must be split by file or by group")]
-    return []
-
-
-def _are_objects(count: int, labels: Cube | Labels) -> str:
-    return (
-        f"{_name(labels)} contains {count:,} values without names, each of which would be a class. If they number objects (cells, grains), "
-        "give all objects of a kind the same value, such as (labels > 0) + 1 for background 1 and "
-        "objects 2. If they are classes, name them (a column 'class' of the layer's features, or as_labels(…, names=…))"
-    )
 
 
 def _start(experiment: Experiment) -> list[Problem]:
@@ -221,25 +169,21 @@ def _same(one: Cube, other: Cube) -> bool:
     return one.data is other.data
 
 
-def _name(cube: Cube | Labels) -> str:
-    return repr(cube.name or "cube")
-
-
 def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Problem]:
     task = experiment.task
     if isinstance(truth, Labels):
-        return _labels(experiment, cube, truth)
+        return problems_of_labels(experiment, cube, truth)
     times = task.enlarges
     wanted = (*cube.spatial_shape[:-2], *(times * length for length in cube.spatial_shape[-2:])) if times > 1 else cube.spatial_shape
     if truth.spatial_shape != wanted or (task.same_axis and truth.shape[-1] != cube.shape[-1]):
         what = f"{times} times as many pixels per side" if times > 1 else "the same pixels"
         bands = " and bands (crop or resample one of them)" if task.same_axis else ""
         if truth.spatial_shape != wanted and [side // times for side in truth.spatial_shape] == list(cube.spatial_shape):
-            bands += f"; crop the truth to {_sizes(wanted)} pixels"
+            bands += f"; crop the truth to {sizes_of(wanted)} pixels"
         return [
             Problem(
                 "truth",
-                f"input {_name(cube)} has shape {cube.shape} and its truth {_name(truth)} {truth.shape}; they must show {what}{bands}",
+                f"input {name_of(cube)} has shape {cube.shape} and its truth {name_of(truth)} {truth.shape}; they must show {what}{bands}",
             )
         ]
     if not task.same_axis:
@@ -255,35 +199,8 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
     # data without positions are assumed to have their partner's; two different axes are refused
     difference = cube.axis.mismatch(truth.axis) if truth.axis.unit and cube.axis.unit else None
     if difference:
-        return [Problem("truth", f"truth {_name(truth)} has {difference} (input {_name(cube)}); resample it onto the input's axis")]
+        return [Problem("truth", f"truth {name_of(truth)} has {difference} (input {name_of(cube)}); resample it onto the input's axis")]
     return []
-
-
-def _labels(experiment: Experiment, cube: Cube, truth: Labels) -> list[Problem]:
-    task, spatial = experiment.task, cube.spatial_shape
-    if task.of_images and len(spatial) > 2 and truth.shape == spatial[:-2]:
-        return []
-    if task.of_images and len(spatial) == 2 and len(values := truth.values(task.unlabelled)) > 1:  # type: ignore[attr-defined]
-        shown = ", ".join(truth.names.get(value, str(value)) for value in values[:4])
-        return [
-            Problem(
-                "truth",
-                f"{_name(cube)} has pixels of {len(values)} classes ({shown}); an image must have one class, or set task.of=spectra",
-            )
-        ]
-    if truth.shape == spatial:
-        return []
-    return [
-        Problem(
-            "truth",
-            f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
-            f"they must have the same size{resized(truth.shape, spatial)}",
-        )
-    ]
-
-
-def _sizes(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))
 
 
 def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem]:
@@ -292,9 +209,9 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
         return []
     if not cube.is_image:
         where = network.setting_of_dimensions
-        why = f"{_name(cube)} is a set of spectra without neighbours, but {network.title or network.kind} needs an image"
+        why = f"{name_of(cube)} is a set of spectra without neighbours, but {network.title or network.kind} needs an image"
         image = "; pass one of shape (y, x, bands)"
-        return [Problem(where, why + (image if experiment.task.enlarges > 1 else f"; {_of_spectra(experiment)}"))]
+        return [Problem(where, why + (image if experiment.task.enlarges > 1 else f"; {of_spectra(experiment)}"))]
     if network.around or network.classical:
         return []
     times = experiment.task.enlarges
@@ -322,20 +239,12 @@ def _patch(experiment: Experiment, cube: Cube, height: int, width: int) -> Probl
     least = least_patch(task)
     fitting = max(height, width) // 3 // task.enlarges * task.enlarges
     if fitting >= least:
-        why = f"patches of {experiment.data.patch} pixels exceed the {height} × {width} pixels of {_name(cube)}, which also has to be split"
+        side = experiment.data.patch
+        why = f"patches of {side} pixels exceed the {height} × {width} pixels of {name_of(cube)}, which also has to be split"
         return Problem("data.patch", f"{why}; choose {fitting} or less, or pass several images and split by file")
     coarse = least // task.enlarges if task.needs_truth else least
-    why = f"{_name(cube)} has {_sizes(cube.spatial_shape)} pixels, but {network.title} needs patches of at least {least} pixels per side"
+    size = sizes_of(cube.spatial_shape)
+    why = f"{name_of(cube)} has {size} pixels, but {network.title} needs patches of at least {least} pixels per side"
     if task.enlarges > 1 or task.of_images:
         return Problem("input", f"{why}; pass an image of {coarse} × {2 * coarse} pixels or more")
-    return Problem(network.setting_of_dimensions, f"{why}; {_of_spectra(experiment)}")
-
-
-def _of_spectra(experiment: Experiment) -> str:
-    """Return how to switch to single spectra: by a setting of the network if it has one, else by another network."""
-    dims = type(experiment.network).model_fields.get("dims")
-    if dims is not None and 1 in get_args(dims.annotation):
-        return "set network.dims=1"
-    kinds = [kind for kind in networks if experiment.task.suits(networks[kind].tasks) and networks[kind].dimensions == (1,)]
-    learning = [kind for kind in kinds if not networks[kind].classical]
-    return f"choose a network of single spectra; {listed(learning or kinds)}"
+    return Problem(network.setting_of_dimensions, f"{why}; {of_spectra(experiment)}")
