@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 import h5py
@@ -295,3 +296,18 @@ def test_lines_between_titles_and_numbers_are_no_positions_and_powers_are_number
     assert not recwarn.list
     opened(tmp_path, "nm\tI\n" + table(range(400, 430), [f"{n:,}" for n in range(5000, 5030)], mark="\t"))
     assert "thousands" in str(recwarn.pop(SpectralWarning).message)
+
+
+def test_numbered_fields_and_objects_in_texts_of_a_tiff_are_lists(tmp_path, recwarn):
+    stack, wave = np.zeros((8, 7, 6), "u2"), np.arange(410.0, 490, 10)
+    numbered = "\n".join(f"Information|Image|Channel|EmissionWavelength #{n + 1} = {at}" for n, at in enumerate(wave))
+    windows = "\n".join(
+        f"Information|Image|Channel|DetectionWavelength|Ranges #{n:02d} = {at - 5}-{at + 5}" for n, at in enumerate(wave, 1)
+    )
+    for info in (numbered, windows):
+        tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "CYX", "Info": info})
+        assert read(tmp_path / "a.tif").axis == SpectralAxis(wave, "nm")
+    for words in (json.dumps({"bands": [{"wavelength": at} for at in wave]}), "Wavelengths: " + ", ".join(f"{at:.0f} nm" for at in wave)):
+        tifffile.imwrite(tmp_path / "b.tif", stack, photometric="minisblack", description=words, metadata=None)
+        assert read(tmp_path / "b.tif").axis == SpectralAxis(wave, "nm")
+    assert not recwarn.list

@@ -23,7 +23,7 @@ AXIS_NAMES = (
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
 """Words that make the name of an array that of an axis together with a unit, as in ``bands_nm``."""
 EXCLUDED = re.compile(r"^ex(?![a-z])|fwhm|width|good|bad|mask|flag|laser|excit|index|indices|error|sigma|std|shape|size|count(?!s)")
-_NANOMETRES = re.compile(r"\s*nm\s*$")
+_NANOMETRES, _NANOMETRES_BEHIND = re.compile(r"\s*nm\s*$"), re.compile(r"(?<=[\d.])\s*nm\b")
 _OF_COLUMNS = re.compile(r"(?:var|variable|col|column|feature|band|channel)s?[ _]?(?:label|name|id)s|columns|features|bands|channels")
 CERTAIN_UNITS = ("1/cm", "eV", "m/z")
 """Units that only the positions of bands have."""
@@ -51,7 +51,7 @@ def numbers_in(value: Any) -> npt.NDArray[Any] | None:
     """Return a list of numbers that an attribute is: as numbers, as texts, or in one text with commas or blanks between them."""
     if isinstance(value, (str, bytes)):
         words = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        value = re.split(r"[,;\s]+", _NANOMETRES.sub("", words).strip("[](){} \n")) if len(words) <= LONGEST_LIST else []
+        value = re.split(r"[,;\s]+", _NANOMETRES_BEHIND.sub("", words).strip("[](){} \n")) if len(words) <= LONGEST_LIST else []
     found = np.asarray(value)
     if found.ndim != 1 or not found.size:
         return None

@@ -17,6 +17,8 @@ from napari_spectrai.units import quantity_of, unit_of
 
 _PAIR = re.compile(r"\s*[#;]?\s*([^=:\n]{1,60}?)\s*[=:]\s*(.+)")
 _NUMBER = re.compile(r"\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([^\d\s]\S{0,20})?\s*")
+_NUMBERED = re.compile(r"(.+?)\s*#\s*0*(\d{1,6})")
+_WINDOW = re.compile(r"\s*(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)\s*(?:nm)?\s*")
 _LONGEST = 2**16
 """Characters of the text of one page."""
 
@@ -30,10 +32,29 @@ def fields_of(text: str) -> dict[str, Any]:
             found = parse_json(text)
         except ValueError:
             return {}
-        return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+        return _with_lists({str(key): value for key, value in found.items()}) if isinstance(found, dict) else {}
     clauses = [clause for line in text.splitlines() for clause in ([line] if line.count(",") > 1 else re.split(r"[;,]\s", line))]
     pairs = [match for match in map(_PAIR.fullmatch, clauses) if match is not None]
-    return {match.group(1).strip(): match.group(2).strip() for match in pairs}
+    return _with_lists({match.group(1).strip(): match.group(2).strip() for match in pairs})
+
+
+def _with_lists(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with those that are numbered (``…|EmissionWavelength #1``), or stand in each of a list of objects, as lists, too."""
+    found: dict[str, dict[int, Any]] = {}
+    for key, value in fields.items():
+        if (match := _NUMBERED.fullmatch(key)) is not None:
+            found.setdefault("|".join(match.group(1).split("|")[-2:]), {})[int(match.group(2))] = value
+        elif isinstance(value, list) and len(value) > 1 and all(isinstance(one, dict) for one in value):
+            for name in value[0]:
+                found |= {str(name): {n: one.get(name) for n, one in enumerate(value)}} if is_axis(str(name)) else {}
+    lists = {key: [_middle(values[n]) for n in sorted(values)] for key, values in found.items() if len(values) > 1 and is_axis(key)}
+    return lists | fields
+
+
+def _middle(value: Any) -> Any:
+    """Return the middle of a window such as ``405.0-415.0``, other values as they are."""
+    window = _WINDOW.fullmatch(value) if isinstance(value, str) else None
+    return value if window is None else str((float(window.group(1)) + float(window.group(2))) / 2)
 
 
 def axis_of_image(fields: Mapping[str, Any], count: int, path: Path) -> SpectralAxis | None:
