@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from qtpy.QtCore import QPoint, QRect, QSize, Qt
-from qtpy.QtWidgets import QLayout, QLayoutItem, QWidget
+from qtpy.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
+from qtpy.QtWidgets import QLayout, QLayoutItem, QSizePolicy, QWidget
+
+from napari_spectrai.widgets.arrangement import SMALL_WINDOW
+from napari_spectrai.widgets.scrolling import Scrolling
 
 _APART = (12, 2)
 """Pixels between neighbours, and between rows."""
+_SEEN, _SEEN_HIGH = 2, 4
+"""Rows that are seen at once in a small window, and in a higher one."""
 
 
 class FlowLayout(QLayout):
@@ -78,3 +84,30 @@ class FlowLayout(QLayout):
                 item.setGeometry(QRect(QPoint(x, y), QSize(width, size.height())))
             x, row = x + width + _APART[0], max(row, size.height())
         return y + row - area.y()
+
+
+class FewRows(Scrolling):
+    """A flow of widgets of which few rows are seen at once, so that many of them leave space for what stands below; the others scroll."""
+
+    def __init__(self, flow: QWidget) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setWidget(flow)
+
+    def eventFilter(self, watched: QObject | None, event: Any) -> bool:  # noqa: N802
+        """Follow the widgets and the width; the filter is Qt's own."""
+        done = super().eventFilter(watched, event)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize, QEvent.Type.Show):
+            self._fit()
+        return done
+
+    def _fit(self) -> None:
+        flow, window = self.widget(), self.window()
+        layout = None if flow is None else flow.layout()
+        if layout is None or window is None:
+            return
+        seen, around = _SEEN if window.height() < SMALL_WINDOW else _SEEN_HIGH, 2 * self.frameWidth()
+        whole = layout.heightForWidth(self.width() - around)
+        height = around + min(whole, seen * (layout.minimumSize().height() + _APART[1]))
+        if self.height() != height or self.minimumHeight() != height:
+            self.setFixedHeight(height)

@@ -20,8 +20,10 @@ from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import rows, text
 from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, short_names
+from napari_spectrai.widgets.flow_layout import FewRows
 from napari_spectrai.widgets.form import SpecForm
 from napari_spectrai.widgets.setting_names import FOLDED, as_labelled
+from napari_spectrai.widgets.short_names import MOST
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
 
 
@@ -188,7 +190,7 @@ def test_boxes_of_layers_are_kept_in_their_order(qtbot):
     layers = [Image(np.zeros((3, 4, 5)), name=name, metadata={"spectral_axis": SpectralAxis.bands(3).to_json()}) for name in "abcde"]
     a, b, c, d, e = layers
     boxes, model = ResultBoxes(), ViewerModel()
-    chips = LayerChips(model, lambda number: ("#ff0000", "#00ff00", "#0000ff", "#ffffff")[number])
+    chips = LayerChips(model, lambda number: ("#ff0000", "#00ff00", "#0000ff", "#ffffff")[number % 4])
     for offered in ([a, b, c], [d, a, b, c], [d, c], [c, d, e], [e, b, d, c], []):
         before, kept = dict(boxes.of), dict(chips.of)
         boxes.offer(offered)
@@ -200,4 +202,13 @@ def test_boxes_of_layers_are_kept_in_their_order(qtbot):
         assert [chips._rows.itemAt(n).widget() for n in range(chips._rows.count())] == [chip.native for chip in chips.of.values()]
         assert [box.text for box in boxes.of.values()] == [chip.text for chip in chips.of.values()] == [layer.name for layer in offered]
         assert all(boxes.of[layer] is before[layer] and chips.of[layer] is kept[layer] for layer in offered if layer in before)
+    axis = {"spectral_axis": SpectralAxis.bands(3).to_json()}
+    names = [f"measurement {number} of the sample, with 532 nm and 10 mW · prepared" for number in range(30)]
+    model.layers.extend(Image(np.zeros((3, 4, 5)), name=name, metadata=axis) for name in names)
+    chips.refresh()
+    qtbot.addWidget(chips.native)
+    chips.native.resize(600, 700)
+    chips.show()
+    qtbot.waitUntil(lambda: 0 < chips.native.findChild(FewRows).height() < 60)  # the plot below keeps its height
+    assert all(len(chip.text) <= MOST and chip.text.endswith("· prepared") for chip in chips.of.values())
     chips.leave()

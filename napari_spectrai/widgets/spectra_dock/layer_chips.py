@@ -12,7 +12,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.widgets.colours import Tinted
-from napari_spectrai.widgets.flow_layout import FlowLayout
+from napari_spectrai.widgets.flow_layout import FewRows, FlowLayout
 from napari_spectrai.widgets.layers import as_cube, left_out, spectral_layers
 from napari_spectrai.widgets.short_names import short
 
@@ -36,7 +36,7 @@ class LayerChips(Container[Any]):
         self.margins = (0, 0, 0, 0)
         rows = QWidget()
         self._rows = FlowLayout(rows)
-        self.native.layout().addWidget(rows)
+        self.native.layout().addWidget(FewRows(rows))
 
     def refresh(self) -> None:
         """Offer the present layers; ticked ones stay ticked. Boxes of layers that stay are kept: making one takes milliseconds."""
