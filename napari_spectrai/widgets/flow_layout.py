@@ -87,7 +87,7 @@ class FlowLayout(QLayout):
 
 
 class FewRows(Scrolling):
-    """A flow of widgets of which few rows are seen at once, so that many of them leave space for what stands below; the others scroll."""
+    """A flow of widgets of which few rows are seen at once, so that many of them leave space for other widgets; the others scroll."""
 
     def __init__(self, flow: QWidget) -> None:
         super().__init__()
