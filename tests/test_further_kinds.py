@@ -311,3 +311,17 @@ def test_numbered_fields_and_objects_in_texts_of_a_tiff_are_lists(tmp_path, recw
         tifffile.imwrite(tmp_path / "b.tif", stack, photometric="minisblack", description=words, metadata=None)
         assert read(tmp_path / "b.tif").axis == SpectralAxis(wave, "nm")
     assert not recwarn.list
+
+
+def test_numbers_of_repeats_distinguish_spectra_of_one_value_a_line_in_any_order(tmp_path):
+    rows = [("ab"[n // 3], n % 3 + 1, at, value) for n in range(6) for at, value in zip(WAVE, S[n], strict=True)]
+    by_band = [rows[n * 30 + band] for band in range(30) for n in range(6)]
+    any_order = [rows[number] for number in np.random.default_rng(4).permutation(len(rows)).tolist()]
+    for listed in (rows, by_band, any_order):
+        cube = opened(tmp_path, table(*zip(("sample", "rep", "nm", "I"), *listed, strict=True)), "t.csv")
+        found = np.asarray(cube.data)[np.lexsort(np.asarray(cube.data).T[::-1])]
+        np.testing.assert_allclose(found, S[:6][np.lexsort(S[:6].T[::-1])])
+        assert sorted(cube.metadata["labels"]) == list("aaabbb")
+    numbered = [(2 * "ab".index(name) + rep, *rest) for name, rep, *rest in any_order if rep < 3]
+    cube = opened(tmp_path, table(*zip(("id", "wavelength", "R"), *numbered, strict=True)), "t.csv")
+    np.testing.assert_allclose(cube.data, S[[0, 1, 3, 4]])

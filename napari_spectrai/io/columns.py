@@ -183,10 +183,32 @@ def recur(values: npt.NDArray[np.float64]) -> bool:
     return 1 < known <= len(values) / 2
 
 
-def are_distinguished(names: Sequence[str], wave: npt.NDArray[np.float64]) -> bool:
+def are_distinguished(names: Sequence[Any], wave: npt.NDArray[np.float64]) -> bool:
     """Whether spectra whose positions recur in lines of one value differ by their names: each has every position once."""
     known = np.unique(wave[np.isfinite(wave)]).size
     return recur(wave) and len(set(names)) * known == len(wave) == len(set(zip(names, wave.tolist(), strict=True)))
+
+
+def keys_of(table: Table, roles: Sequence[str], more: Sequence[int] = ()) -> list[Any]:
+    """Return what names or counts the spectrum of each line: the cells of its labels and numbers, without those that count the lines."""
+    found = []
+    for column, role in enumerate(roles):
+        if role in ("label", "index") or column in more:
+            cells = table.words.get(column) or table.numbers[:, column].tolist()
+            found += [cells] if len(set(cells)) < len(cells) else []
+    return list(zip(*found, strict=True))
+
+
+def distinguishing(table: Table, roles: Sequence[str], wave: npt.NDArray[np.float64]) -> list[int] | None:
+    """Return the columns of whole numbers that, with labels and other numbers, distinguish spectra of one value a line; else None."""
+    free = [column for column, role in enumerate(roles) if role == "intensity"]
+    values = table.numbers[:, free]
+    whole = [column for column, one in zip(free, values.T, strict=True) if np.array_equal(one, np.rint(one)) and recur(one)]
+    for more in ([], *([column] for column in whole), whole):
+        keys = keys_of(table, roles, more) if len(more) < len(free) else []
+        if keys and are_distinguished(keys, wave):
+            return more
+    return None
 
 
 def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> Layout:
@@ -212,9 +234,8 @@ def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> La
     if "position" not in roles:
         return replace(layout, roles=tuple(roles), notes=())
     place = roles.index("position")
-    called = (cells for column, cells in table.words.items() if roles[column] == "label")
     long = any(role in COORDINATES for role in roles) or repeats(table.numbers[:, place])
-    long = long or any(are_distinguished(cells, table.numbers[:, place]) for cells in called)
+    long = long or are_distinguished(keys_of(table, roles), table.numbers[:, place])
     return Layout("long" if long else "columns", tuple(roles))
 
 

@@ -14,9 +14,9 @@ from napari_spectrai.io.columns import (
     COORDINATES,
     INTENSITY,
     Layout,
-    are_distinguished,
     columns_in_order,
     counts_up,
+    distinguishing,
     in_order,
     named_roles,
     period_of,
@@ -197,10 +197,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     if len(places) > 1:
         others = some_of([titles[column] or str(column) for column in places])
         notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
-    placed = "intensity" in roles and {"x", "y"} <= set(roles)
-    called = (cells for column, cells in table.words.items() if roles[column] == "label")
-    long = repeats(numbers[:, chosen]) or (placed and recur(numbers[:, chosen]))
-    long = long or ("intensity" in roles and any(are_distinguished(cells, numbers[:, chosen]) for cells in called))
+    long = _is_long(table, roles, chosen)
     still = np.logical_and.reduce(numbers == numbers[0])
     for column, role in enumerate(roles):
         if role in COORDINATES and not long and not still[column] and length_unit(titles[column]) and "intensity" in roles:
@@ -219,6 +216,19 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     if "intensity" not in roles:
         _promote(roles, numbers)
     return Layout("long" if long else "columns", tuple(roles), notes=tuple(notes))
+
+
+def _is_long(table: Table, roles: list[str], chosen: int) -> bool:
+    """Whether each line holds one value of one of several spectra; columns that count these become running numbers."""
+    wave = table.numbers[:, chosen]
+    if "intensity" in roles and {"x", "y"} <= set(roles):
+        return repeats(wave) or recur(wave)
+    if not recur(wave) or period_of(wave) is not None:
+        return repeats(wave)
+    counting = distinguishing(table, roles, wave)
+    for column in counting or ():
+        roles[column] = "index"
+    return counting is not None or repeats(wave)
 
 
 def _fits(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> bool:

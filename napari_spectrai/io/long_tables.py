@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.columns import Layout, are_distinguished, period_of, plane_of, recur
+from napari_spectrai.io.columns import Layout, are_distinguished, keys_of, period_of, plane_of, recur
 from napari_spectrai.io.facts import Facts
 from napari_spectrai.io.found import RawArray
 from napari_spectrai.io.grids import laid_out
@@ -34,7 +34,7 @@ def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[
     if bands is None and plane is not None:  # band after band
         bands = len(wave) // plane
         order = order.reshape(bands, plane).T.ravel()
-    elif bands is None and (groups := _groups(wave, known, names)) is not None:
+    elif bands is None and (groups := _groups(wave, known, table, layout, there)) is not None:
         bands = np.unique(wave).size
         order = np.lexsort((wave, groups))
         if (order != np.arange(len(order))).any():
@@ -63,18 +63,24 @@ def _of_spectra(names: npt.NDArray[Any]) -> dict[str, Any]:
 
 
 def _groups(
-    wave: npt.NDArray[np.float64], known: Mapping[str, npt.NDArray[np.float64]], names: npt.NDArray[Any] | None
+    wave: npt.NDArray[np.float64],
+    known: Mapping[str, npt.NDArray[np.float64]],
+    table: Table,
+    layout: Layout,
+    there: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.intp] | None:
     """Return the number of the spectrum that each line belongs to: by its place, or by its name; None where neither distinguishes them."""
     if not recur(wave):
         return None
     if known:
         return np.unique(np.column_stack(list(known.values())), axis=0, return_inverse=True)[1].ravel()
-    found = [] if names is None else names.tolist()
-    return group_numbers(found) if found and are_distinguished(found, wave) else None
+    found = keys_of(table, layout.roles)
+    keys = [key for key, kept in zip(found, there, strict=True) if kept] if found else []
+    return group_numbers(keys) if are_distinguished(keys, wave) else None
 
 
-def group_numbers(names: Sequence[str]) -> npt.NDArray[np.intp]:
-    """Return the number of each name in the order in which they appear first."""
-    found: dict[str, int] = {}
+def group_numbers(names: Sequence[Any]) -> npt.NDArray[np.intp]:
+    """Return the number of each name in the order in which they appear first, of numbers in theirs."""
+    counted = all(isinstance(part, float) for name in names for part in name)
+    found: dict[Any, int] = {name: number for number, name in enumerate(sorted(set(names)))} if counted else {}
     return np.array([found.setdefault(name, len(found)) for name in names], np.intp)

@@ -16,7 +16,7 @@ _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|ste
 _MOST_SETTINGS = 8
 _BAND = re.compile(r"[^\W\d]\D{0,11}\d+(?:\.\d+)?\D{0,8}")
 _LEAST_BANDS = 4
-_LEAST_CORNER, _FAR = 4, 3.0
+_LEAST_CORNER, _FAR, _LONG_SIDE = 4, 3.0, 8
 """Lines and columns of a matrix whose first cell may be empty, and how many steps lie between its 0 and the next position."""
 _SHARE_OF_BANDS = 0.7
 """Share of the columns of a wide table that are bands, at least; the others hold what is known of each spectrum."""
@@ -164,7 +164,8 @@ def has_corner(numbers: FloatTable) -> bool:
     if not all(np.isfinite(side).all() and _in_order(side[1:]) for side in sides):
         return False
     # a 0 that goes on with the order, and in the same steps, is one of the positions
-    return not any(_in_order(side) and abs(side[1]) < _FAR * np.abs(np.diff(side[1:])).max() for side in sides)
+    far = [not (_in_order(side) and abs(side[1]) < _FAR * np.abs(np.diff(side[1:])).max()) for side in sides]
+    return all(far) or any(one and len(side) > _LONG_SIDE for one, side in zip(far, sides, strict=True))
 
 
 def _is_named_alike(first: Sequence[str], words: Mapping[int, Sequence[str]]) -> bool:
