@@ -16,7 +16,7 @@ from napari_spectrai.reports.svg import rounded
 from napari_spectrai.samples import sample, sample_model
 from napari_spectrai.widgets import saved_table
 from napari_spectrai.widgets.dock import opened
-from napari_spectrai.widgets.evaluate_dock import evaluation_view
+from napari_spectrai.widgets.evaluate_dock import evaluate_dock, evaluation_view
 from napari_spectrai.widgets.evaluate_dock.confusion_grid import ConfusionGrid
 from napari_spectrai.widgets.evaluate_dock.folder_evaluation import MEAN
 from napari_spectrai.widgets.fold_box import FoldBox
@@ -315,7 +315,7 @@ def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
     assert "labels no pixel" in problem(evaluate)
 
 
-def test_clusters_are_matched_and_layers_may_go_while_a_job_runs(viewer, labels, evaluate, until):
+def test_clusters_are_matched_and_layers_and_the_dock_may_go_while_a_job_runs(viewer, labels, evaluate, until, monkeypatch):
     _, truth, result = labels
     result.data = (result.data * 7) % 19 + 20
     result.metadata["class_names"] = {value: f"cluster {value}" for value in range(20, 40)}
@@ -328,7 +328,14 @@ def test_clusters_are_matched_and_layers_may_go_while_a_job_runs(viewer, labels,
     assert not evaluate._start.enabled
     viewer.layers.remove(truth)
     viewer.layers.remove(result)
-    until(lambda: not evaluate._applying.busy)
+    viewer.window.remove_dock_widget(evaluate.native)
+    said = []
+    monkeypatch.setattr(evaluate_dock, "show_info", said.append)
+    done = []
+    evaluate._applying.ended.connect(done.append)
+    until(lambda: done == ["done"])
+    assert len(said) == 1
+    assert evaluate.view.verdict.value in said[0]
     assert evaluate.report.metrics["overall_accuracy"] > 0.9
     assert "each cluster was taken for" in evaluate.view.about.value
     evaluate.view.grid.click("kind 2", "kind 1")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Layer
+from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
@@ -242,4 +243,6 @@ class EvaluateDock(Dock):
     def _show(self, evaluation: Evaluation, layers: dict[str, Layer]) -> str:
         self.view.show_evaluation(evaluation, layers)
         self.scroll_to(self.view)
+        if self.column.parent() is None and not self.column.isVisible():  # the dock was closed meanwhile, and ends now
+            show_info(f"Evaluated after the dock was closed. {self.view.verdict.value}")
         return f"{len(layers)} results evaluated" if len(layers) > 1 else "1 result evaluated"
