@@ -246,6 +246,14 @@ def test_titles_and_sizes_that_a_text_lists_in_a_way_of_its_own(tmp_path):
     cube = opened(tmp_path, "".join(head.format(name) + table(WAVE, one, mark="\t") + "\n" for name, one in zip("ab", S, strict=False)))
     assert (cube.shape, cube.axis.unit, cube.metadata["labels"]) == ((2, 30), "nm", ["a", "b"])
     np.testing.assert_allclose(opened(tmp_path, "30 2\n" + table(WAVE, S[0], mark=" ")).axis.values, WAVE)
+    emsa = (
+        "#FORMAT : EMSA/MAS Spectral Data File\n#BEAMKV   -kV: 200\n#{}:\n#NPOINTS : 30.\n#XUNITS : eV\n#DATATYPE : XY\n#SPECTRUM : here\n"
+    )
+    pairs = emsa.format(" " * 9999 + "a" + " " * 9999) + table(WAVE, S[0], mark=", ") + "#ENDOFDATA :\n"
+    for name in ("a.emsa", "a.txt"):
+        cube = opened(tmp_path, pairs, name)
+        np.testing.assert_allclose(cube.data, S[:1])
+        assert cube.axis == SpectralAxis(WAVE, "eV")
     image = S[:, :5].reshape(3, 4, 5)
     planes = "\n".join(table(*image[..., band].T, mark=" ") for band in range(5))
     with pytest.warns(SpectralWarning, match="5 bands one after another"):

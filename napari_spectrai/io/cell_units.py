@@ -12,7 +12,8 @@ _UNITS = (
 )
 _UNCERTAINTY = r"(?:±|\+/-|\+-)[ \xa0]*\d[\d.,]*(?:[eE][-+]?\d+)?"
 _BEHIND = re.compile(
-    rf"(?<=[\d.])[ \xa0]*(?:{_UNCERTAINTY}(?:[ \xa0]*(?:{_UNITS}))?|(?:{_UNITS}))(?=[ ]*\"?[ ]*(?:[\t\r;,|]|[ ]{{2}}|$))", re.IGNORECASE
+    rf"(?<=[\d.])[ \xa0]*(?:{_UNCERTAINTY}(?:[ \xa0]*(?:{_UNITS}))?|(?:{_UNITS}))(?=[ ]{{0,9}}\"?[ ]{{0,9}}(?:[\t\r;,|]|[ ]{{2}}|$))",
+    re.IGNORECASE,
 )
 _UNCERTAIN = re.compile(_UNCERTAINTY)
 _REMARK = re.compile(r"(?m)^([-+.\deE,;|\t \"]*[\d\"])[ \t]+(?:#|//|!)[ \t][^\r\n]*")

@@ -13,9 +13,6 @@ from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.texts import lines_of, text_of
 
-_FIELD = re.compile(r"\s*#\s*(#?[A-Z][\w ]*?)\s*(?:-\S*\s*)?:\s*(.*?)\s*", re.IGNORECASE)
-"""A line of a field; older files give the unit of a value behind its name, as in ``#BEAMKV   -kV: 200``."""
-
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of the spectrum."""
@@ -45,8 +42,10 @@ def _parsed(path: Path) -> tuple[dict[str, str], npt.NDArray[Any]]:
     fields: dict[str, str] = {}
     rows: list[str] = []
     for line in lines_of(text_of(path)):
-        if (field := _FIELD.fullmatch(line)) is not None:
-            fields.setdefault(field.group(1).upper(), field.group(2))
+        if line.lstrip().startswith("#"):
+            name, _, value = line.strip()[1:].partition(":")
+            # older files give the unit of a value behind its name, as in "#BEAMKV   -kV: 200"
+            fields.setdefault(name.partition(" -")[0].strip().upper(), value.strip())
         elif "SPECTRUM" in fields and "ENDOFDATA" not in fields and line.strip():
             rows.append(line)
     if "SPECTRUM" not in fields:
