@@ -139,7 +139,8 @@ def of_table(path: Path, table: Table, facts: Facts, columns: Mapping[str | int,
     if layout.kind == "bare":
         if table.notes:
             warn(path, "; ".join(table.notes))
-        return RawArray(kept, spectral=int(np.argmax(kept.shape)), sure=False, metadata=facts.metadata)
+        longest = 0 if table.names else int(np.argmax(kept.shape))  # titles are those of spectra in columns
+        return RawArray(kept, spectral=longest, sure=False, metadata=facts.metadata)
     reader = {"rows": _in_rows, "columns": _in_columns, "long": of_long}[layout.kind]
     found = reader(path, table, layout, facts, notes)
     bands = found.data.shape[found.spectral]
