@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.sample_links import Words
+from napari_spectrai.widgets.setting_names import as_labelled
 
 _MOST = 150
 """Characters shown, about three lines of a narrow dock; the tooltip has all."""
@@ -50,7 +51,7 @@ class Footer(QWidget):
 
     def say(self, words: str) -> None:
         """Give the reason; empty if the button is on."""
-        self._full = words.strip()
+        self._full = as_labelled(words.strip())  # as it is shown at its field
         short = self._full.partition("\n")[0]
         self.words.value = short if len(short) <= _MOST else short[: _MOST - 1].rsplit(" ", 1)[0] + " …"
         self.words.native.setToolTip(self._full if self._full != self.words.value else "")

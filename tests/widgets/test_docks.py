@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QLabel, QPushButton
 from napari_spectrai import SpectralAxis, as_cube
 from napari_spectrai.runs import Epoch, RunFolder
 from napari_spectrai.widgets import jobs
+from napari_spectrai.widgets.dock import text
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.reason import _is_whole, _plain
 
@@ -398,6 +399,9 @@ def test_the_reason_why_the_main_button_is_off_is_in_sight(viewer, until, name):
     assert not main.isEnabled()
     labels = [*opened.column.widget().findChildren(QLabel), footer.words.native]
     until(lambda: footer._full and any(_plain(footer._full) in _plain(one.text()) and _is_whole(one) for one in labels if one.isVisible()))
+    opened.column.widget().layout().insertWidget(0, text(value="set split.folds=2").native)  # named as the form does, here as there
+    opened.because("set split.folds=2")
+    until(lambda: footer._is_in_sight() and not footer.words.native.isVisible())
     opened.column.verticalScrollBar().setValue(10_000)
     until(lambda: footer._is_in_sight() is not footer.words.native.isVisible())
     opened.because("")
