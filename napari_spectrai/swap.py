@@ -93,6 +93,11 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{_target(path)}.{writer}.partial{path.suffix}")
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder of this name is one that a process has not finished, or not finished removing."""
+    return _NAME.match(name) is not None
+
+
 def finished(temporary: Path) -> None:
     """Note that this process no longer writes under a temporary name."""
     if match := _NAME.match(temporary.name):

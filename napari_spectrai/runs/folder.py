@@ -8,8 +8,6 @@ import platform
 import re
 import shutil
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -18,20 +16,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import psutil
 from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import make_folder, replacing, write_text, writing
-from napari_spectrai.io.found import one_line
+from napari_spectrai.files import make_folder, write_text, writing
 from napari_spectrai.labels import Labels
 from napari_spectrai.parsing import read_document, refuse_special
 from napari_spectrai.plan import subsets
-from napari_spectrai.runs import journal, lock
+from napari_spectrai.plan.subsets import Map
+from napari_spectrai.runs import journal, lock, split_file
 from napari_spectrai.runs.events import Event, Failed, Finished, Stage
 from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
+from napari_spectrai.swap import is_temporary
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
@@ -53,12 +50,9 @@ def all_runs(parent: Path | None = None) -> list[RunFolder]:
     if not parent.is_dir():
         return []
     swept = (path for path in parent.glob("*/*/experiment.yml") if not (path.parents[1] / "experiment.yml").exists())
-    documents = [*parent.glob("*/experiment.yml"), *swept]
+    found = [*parent.glob("*/experiment.yml"), *swept]
+    documents = [path for path in found if not any(map(is_temporary, path.relative_to(parent).parts))]  # half deleted
     return [RunFolder(path.parent) for path in sorted(documents, key=lambda p: p.stat().st_mtime, reverse=True)]
-
-
-class DamagedSplitError(ValueError):
-    """The maps of a split that cannot be read."""
 
 
 def name_words(name: str, most: int = 100) -> str:
@@ -204,27 +198,18 @@ class RunFolder:
         """Yield the event that each whole line of the journal holds, None for one that cannot be read."""
         return journal.lines(self.journal)
 
-    def keep_maps(self, maps: Sequence[npt.NDArray[np.uint8]]) -> None:
+    def keep_maps(self, maps: Sequence[Map]) -> None:
         """Write the split: for each cube, a map (z, y, x) with the number of each pixel's part."""
-        with replacing(self.split) as temporary:
-            np.savez_compressed(temporary, **{f"map{number}": labels for number, labels in enumerate(maps)})  # type: ignore[arg-type]
+        split_file.save(self.split, maps)
 
-    def maps(self) -> list[npt.NDArray[np.uint8]]:
-        """Return the maps of the split; empty before the split."""
-        if not self.split.exists():
-            return []
-        try:
-            refuse_special(self.split)
-            with self.split.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                maps = [saved[f"map{number}"] for number in range(len(saved.files))]
-            if any(one.dtype != np.uint8 or one.ndim != 3 for one in maps):
-                raise ValueError("its arrays are no maps of a split")
-        except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-            raise DamagedSplitError(
-                f"{self.split} is damaged ({one_line(error)}); remove it to split the data again by the seed of the "
-                f"experiment, or start a new run with training.start={self.best}"
-            ) from error
-        return maps
+    def maps(self) -> list[Map]:
+        """Return the maps of the split; empty before the split.
+
+        Raises
+        ------
+        DamagedSplitError (a ValueError)
+        """
+        return split_file.load(self.split, self.best) if self.split.exists() else []
 
     def parts(self) -> list[Labels]:
         """Return the pixels for training, validation and test, as labels (y, x) of each image or (n,) of a set; empty before the split."""

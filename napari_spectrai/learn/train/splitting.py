@@ -11,7 +11,7 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.stages import Say, silent
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import RunFolder, Started
-from napari_spectrai.runs.folder import DamagedSplitError
+from napari_spectrai.runs.split_file import DamagedSplitError
 
 
 def split_data(
