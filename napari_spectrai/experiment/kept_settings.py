@@ -23,14 +23,19 @@ def changed_settings(before: Mapping[str, Any], now: Experiment) -> list[str]:
         The document that the run began with, as plain values. A setting that only one of the documents has, as those of different versions
         do, is not compared.
     now : Experiment
+        With a schedule that does not depend on it, the number of epochs may be another one.
 
     Examples
     --------
     >>> changed_settings(Experiment().model_dump(mode="json"), Experiment().override("training.batch=8", "training.devices=2"))
     ['training.batch is 8 and was 32']
+    >>> longer = Experiment().override("training.schedule=plateau", "training.epochs=200")
+    >>> changed_settings(Experiment().override("training.schedule=plateau").model_dump(mode="json"), longer)
+    []
     """
     first, second = dict(_flat(before)), dict(_flat(now.model_dump(mode="json")))
-    names = [name for name in first if name in second and name not in FREE and first[name] != second[name]]
+    free = FREE if now.training.schedule.spans_training else FREE | {"training.epochs"}
+    names = [name for name in first if name in second and name not in free and first[name] != second[name]]
     return [f"{name} is {second[name]} and was {first[name]}" for name in names]
 
 

@@ -66,6 +66,9 @@ optimisers: Registry[OptimiserSpec] = Registry("optimiser")
 class ScheduleSpec(Named):
     """A schedule of the learning rate; `implementation` makes torch's scheduler from the spec."""
 
+    spans_training: ClassVar[bool] = False
+    """Whether it depends on the number of epochs, so that these cannot be changed in a training that has begun."""
+
 
 class Constant(ScheduleSpec):
     """Constant learning rate."""
@@ -80,6 +83,7 @@ class OneCycle(ScheduleSpec):
 
     title: ClassVar = "One cycle"
     kind: Literal["one_cycle"] = "one_cycle"
+    spans_training: ClassVar = True
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:one_cycle"
     rise: float = Field(
         0.3, gt=0, lt=1, title="Warm-up fraction", description="fraction of the training in which the learning rate increases"
@@ -91,6 +95,7 @@ class Cosine(ScheduleSpec):
 
     title: ClassVar = "Cosine"
     kind: Literal["cosine"] = "cosine"
+    spans_training: ClassVar = True
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:cosine"
     floor: float = Field(
         0.0, ge=0, lt=1, title="Final rate (fraction)", description="final learning rate, as a fraction of the initial one"
