@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -79,7 +81,7 @@ def test_before_and_after_follow_steps_settings_and_the_cursor(opened, until):
     np.testing.assert_allclose(y, (spectrum / np.abs(spectrum).max())[2:10], rtol=1e-5)
     np.testing.assert_allclose(dock._plot.data("before")[1], spectrum)
     dock.form.items[0].on.value = False
-    until(lambda: dock._after.data("after")[1].max() == pytest.approx(spectrum[2:10].max()))
+    until(lambda: dock._after.names() and dock._after.data("after")[1].max() == pytest.approx(spectrum[2:10].max()))
 
     class Event:
         position = (500.0, 7.0, 8.0)
@@ -87,6 +89,13 @@ def test_before_and_after_follow_steps_settings_and_the_cursor(opened, until):
     for callback in viewer.mouse_move_callbacks:
         callback(viewer, Event())
     until(lambda: dock._note.value == "pixel (7, 8)")
+    # what is not computed yet is not shown as if it were
+    go, at = threading.Event(), dock._preview.at
+    dock._preview.at = lambda place: (go.wait(), at(place))[1]
+    dock.look_at((1, 1))
+    until(lambda: dock._note.value == "computing …" and not dock._after.names())
+    go.set()
+    until(lambda: dock._note.value == "pixel (1, 1)" and dock._after.names() == ["after"])
 
 
 def test_steps_that_learn_or_look_around_are_shown_too(opened, until):
@@ -374,7 +383,7 @@ def test_the_baseline_is_drawn_over_the_spectrum_before_the_steps(viewer, until)
     after = dock._after.data("after")[1]
     np.testing.assert_allclose(cube.data[4, 5][inside] - y, after * 10, atol=0.05)
     dock.steps = [{"kind": "optical"}, {"kind": "polynomial", "order": 1}]
-    until(lambda: not dock._latest.busy and dock._after.data("after")[0].size == 80)
+    until(lambda: not dock._latest.busy and dock._after.names() and dock._after.data("after")[0].size == 80)
     assert "baseline" not in dock._plot.names()
 
 
@@ -396,7 +405,7 @@ def test_spikes_are_marked_in_the_plot_and_kept_by_a_click(viewer, until):
     assert review.words.value == "7 spikes in 7 spectra"
     dock._plot.clicked.emit(float(x[0]), float(y[0]))
     assert review.words.value == "6 spikes in 6 spectra, 1 kept"
-    until(lambda: dock._after.data("after")[1][band] == cube.data[(*pixel, band)])
+    until(lambda: dock._after.names() and dock._after.data("after")[1][band] == cube.data[(*pixel, band)])
     assert dock._plot.data("kept")[0].tolist() == x.tolist()
     done = preprocess(cube, dock.steps)
     changed = np.argwhere(np.asarray(done.data) != cube.data)

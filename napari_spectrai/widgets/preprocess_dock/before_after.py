@@ -9,6 +9,7 @@ import numpy as np
 from magicgui.widgets import Container
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.widgets.dock import line, text
@@ -16,6 +17,8 @@ from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.preprocess_dock.spectrum_preview import Effect
 from napari_spectrai.widgets.preprocess_dock.spike_review import SPIKE, SpikeReview
 
+_PATIENCE = 300
+"""Milliseconds after which an effect that is still being computed is no longer shown as it was before."""
 _NEAR = 14.0
 """Distance in pixels within which a click meets a mark."""
 POSITIONS = 18
@@ -55,10 +58,29 @@ class BeforeAfter(Container[Any]):
         self._marks: list[Marked] = []
         self._effect: Effect | None = None
         self._axis: SpectralAxis | None = None
+        self._slow = QTimer(self.native)
+        self._slow.setSingleShot(True)
+        self._slow.setInterval(_PATIENCE)
+        self._slow.timeout.connect(self._show_that_it_takes_time)
         self.before.clicked.connect(self._on_click)
+
+    def wait(self) -> None:
+        """Wait for the next effect; if it takes its time, what is shown is no longer taken for it."""
+        self._slow.start()
+
+    def _show_that_it_takes_time(self) -> None:
+        self.after.clear_curves()
+        self.note.value = "computing …"
+
+    def fail(self) -> None:
+        """Show that there is no effect."""
+        self._slow.stop()
+        self.after.clear_curves()
+        self.note.value = ""
 
     def clear_plots(self) -> None:
         """Show nothing."""
+        self._slow.stop()
         self._effect, self.note.value = None, ""
         self._marks = []
         for plot in (self.before, self.after):
@@ -66,6 +88,7 @@ class BeforeAfter(Container[Any]):
 
     def show_effect(self, effect: Effect, axis: SpectralAxis, note: str) -> None:
         """Show the effect on a spectrum of this axis."""
+        self._slow.stop()
         self._effect, self._axis = effect, axis
         self._share(np.array_equal(effect.axis.values, axis.values) and effect.axis.unit == axis.unit)
         self.before.titles(x="" if effect.axis.label == axis.label else axis.label)

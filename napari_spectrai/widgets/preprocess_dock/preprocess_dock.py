@@ -236,6 +236,7 @@ class PreprocessDock(LayerDock):
         if preview is None or place is None:
             self._effect.clear_plots()
             return
+        self._effect.wait()
         self._latest.ask(lambda: (preview, place, preview.at(place)))
 
     def _on_preview(self, answer: tuple[SpectrumPreview, tuple[int, ...], Effect]) -> None:
@@ -256,7 +257,7 @@ class PreprocessDock(LayerDock):
 
     def _on_preview_failed(self, error: Exception) -> None:
         say(self._problem, str(error))
-        self._after.clear_curves()
+        self._effect.fail()
         self._applying.start.enabled = False
         self.because(str(error))
 
