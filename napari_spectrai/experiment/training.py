@@ -67,7 +67,7 @@ class ScheduleSpec(Named):
     """A schedule of the learning rate; `implementation` makes torch's scheduler from the spec."""
 
     spans_training: ClassVar[bool] = False
-    """Whether it depends on the number of epochs, so that these cannot be changed in a training that has begun."""
+    """Whether it depends on the number of epochs, so that these cannot be changed in a training that has started."""
 
 
 class Constant(ScheduleSpec):
