@@ -133,7 +133,7 @@ def contrast_limits(values: npt.NDArray[Any], percentiles: tuple[float, float] =
     low, high = (float(limit) for limit in np.percentile(finite, percentiles))
     if high <= low:  # a small object on an even background
         low, high = float(finite.min()), float(finite.max())
-    return (low, high) if high > low else (low, low + 1)
+    return (low, high) if high > low else (low, low + max(1.0, 1e-6 * abs(low)))  # above 1e16, 1 changes nothing
 
 
 def mean_spectrum(cube: Cube) -> FloatArray:

@@ -35,7 +35,6 @@ class TrainData(Container[Any]):
     edited = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
-        self.kind = "denoising"
         self.takes_truth = True
         self.source = RadioRow(_SAYS, label="Data", name="source", tooltip="train on layers of this viewer, or on files on disk")
         self.layers = LayerPairs(viewer)
@@ -117,7 +116,7 @@ class TrainData(Container[Any]):
 
     def show_task(self, kind: str, *, takes_truth: bool) -> None:
         """Offer the layers and files that can be the truth of a task."""
-        self.kind, self.takes_truth = kind, takes_truth
+        self.takes_truth = takes_truth
         self.layers.show_task(kind, takes_truth=takes_truth)
         self.files.show_task(kind, may_take_truth=takes_truth or "learns_from" in tasks[kind].model_fields)
 
