@@ -196,6 +196,23 @@ def test_a_training_does_not_import_the_compiler_of_torch(tmp_path):
     assert done.stdout.splitlines()[-1] == ""
 
 
+def test_a_command_does_not_search_for_garbage_as_it_ends():
+    """With torch loaded, that took a second of each job."""
+    program = """
+from napari_spectrai.cli import main
+
+class Tells:
+    def __del__(self):
+        print("searched")
+
+tells = Tells()
+tells.itself = tells
+main(lambda: print("done"))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "done\n"
+
+
 @pytest.mark.parametrize("kind", sorted(optimisers))
 def test_an_optimiser_computes_what_that_of_torch_does(kind):
     spec = optimisers[kind]()

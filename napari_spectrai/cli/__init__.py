@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ __all__ = ["app", "main"]
 
 def main(run: Callable[[], None] = app) -> None:
     """Run the command line."""
+    atexit.register(gc.freeze)  # at the end, last of all: with torch loaded, the search for garbage takes a second
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text

@@ -5,6 +5,7 @@ With ``--fork``, standard input is a socket, and a process is made for each comm
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -60,9 +61,9 @@ def wait() -> None:
 
 def _forked() -> list[str] | None:
     """Return the arguments of a job in each process that is made, None in this one."""
-    warnings.filterwarnings(
-        "ignore", ".*multi-threaded.*fork", DeprecationWarning
-    )  # OpenBLAS ends its threads before, and starts them after
+    ours = "ignore", ".*multi-threaded.*fork", DeprecationWarning
+    warnings.filterwarnings(*ours)  # OpenBLAS ends its threads before, and starts them after
+    gc.freeze()  # jobs do not search what was loaded for garbage, and thereby copy it
     order = serve(socket.socket(fileno=os.dup(0)))
     return None if order is None else order.arguments
 
