@@ -20,7 +20,7 @@ import pytest
 import zarr
 from typer.testing import CliRunner
 
-from napari_spectrai import Cube, read, swap, write
+from napari_spectrai import Cube, SpectralAxis, read, swap, write
 from napari_spectrai.cli import app
 from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
@@ -35,6 +35,7 @@ from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part, owned
 from napari_spectrai.runs.part_chunks import numbered
+from napari_spectrai.runs.part_input import COMPARED, PLACES, digest
 from napari_spectrai.runs.part_record import PartRecord
 from napari_spectrai.runs.part_state import State
 from napari_spectrai.valid import EMPTY, MISSING, MORE, ONE, decided
@@ -141,6 +142,22 @@ def test_another_count_input_model_or_option_is_refused_with_a_remedy(tmp_path):
         with pytest.raises(ValueError, match="choose another output"):
             done(model, other, out, "2/2", **options)
     assert done("whittaker", cube, out, "2/2")[0] is not None
+
+
+@pytest.mark.parametrize("shape", [(3000, 4000, 60), (500_000, 8, 60), (4, 900, 700, 60), (3_000_000, 60), (300, 300, 5000), (2, 3, 5, 7)])
+def test_a_part_compares_a_little_of_its_input_however_large_it_is(shape):
+    """Of the first pixels and the last, and in few chunks: each part reads it before it starts."""
+    read = np.zeros([-(-size // 64) for size in shape[:-1]], bool)
+
+    class Lazy(np.ndarray):
+        def __getitem__(self, place):
+            read[tuple(slice(s.start // 64, (s.stop - 1) // 64 + 1) if s.stop is not None else slice(None) for s in place)] = True
+            return super().__getitem__(place)
+
+    data = np.broadcast_to(np.float32(0), shape).view(Lazy)
+    digest(SimpleNamespace(shape=shape, data=data, axis=SpectralAxis.bands(shape[-1]), metadata={}))
+    assert read.reshape(len(read), -1)[[0, -1]].any(1).all()
+    assert read.all() or read.sum() <= PLACES * max(2 ** (len(shape) - 1), COMPARED // PLACES // shape[-1] // 64 + 2)
 
 
 def test_parts_of_classes_write_labels_and_components_and_replace_no_others(tmp_path):

@@ -36,7 +36,7 @@ from napari_spectrai.runs.part_state import State
 FOLDER = "parts"
 STOP = "stop-"
 """Prefix of the files by which running tasks are stopped."""
-RECORD = 3
+RECORD = 4
 """Version of the record, among what all parts have to share."""
 _LOOK = 0.1
 """Seconds between looks at a lock that another process holds."""
