@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -122,3 +123,8 @@ def answering(*options: Option) -> Iterator[None]:
 def is_answered(option: Option) -> bool:
     """Whether the option is given for the file that is being read."""
     return option in _answered.get()
+
+
+def shell(*words: object) -> str:
+    """Return a command of ours as it is typed in a shell; names of files may hold blanks and quotes."""
+    return shlex.join(["napari-spectrai", *map(str, words)])

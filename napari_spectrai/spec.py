@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -22,8 +22,14 @@ from napari_spectrai.parsing import brief
 def listed(known: Any, given: str = "") -> str:
     """Return ``"known: a, b, c"``, with a suggestion if a name is similar to `given`."""
     names = sorted(known)
-    near = difflib.get_close_matches(given, names, n=1)
-    return f"known: {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
+    near = similar(given, names)
+    return f"known: {', '.join(names)}" + (f" (did you mean {near}?)" if near else "")
+
+
+def similar(given: str, names: Sequence[str]) -> str:
+    """Return the name that `given` may stand for: the only one that begins with it, or the most similar one; empty if there is none."""
+    longer = [name for name in names if name.startswith(given)] if given else []
+    return longer[0] if len(longer) == 1 else next(iter(difflib.get_close_matches(given, names, n=1)), "")
 
 
 class Spec(BaseModel):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from typer.testing import CliRunner
 
 from napari_spectrai.cli import app
 from napari_spectrai.cli.app import COMMANDS
+from napari_spectrai.experiment.card import read_card
+from napari_spectrai.remedies import shell
 from napari_spectrai.samples import sample_model
 
 HEAVY = ("torch", "dask.array", "zarr", "xarray", "pandas", "scipy", "napari", "qtpy")
@@ -67,8 +71,39 @@ def test_a_misspelt_command_names_the_nearest():
     assert "'predict'" in result.output
 
 
-def test_a_usage_error_is_said_once_and_in_words(tmp_path):
-    result = CliRunner().invoke(app, ["predict", "none.safetensors", str(tmp_path / "x.h5"), "-o", str(tmp_path / "y.h5")])
-    assert result.exit_code == 2
-    assert result.output.count("error:") == 1
-    assert "no such file" in result.output
+def test_a_usage_error_is_said_once_and_in_words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("cube.npy", np.ones((3, 4, 5), np.float32))
+    Path("e.yml").write_text("data: {input: [cube.npy]}")
+    model = str(sample_model())
+    for command, words in {
+        ("predict", "none.safetensors", "x.h5", "-o", "y.h5"): "no such file",
+        ("predict", "cube.npy", model, "-o", "y.h5"): "the model comes first",
+        ("predict", "savitzky_golay", "cube.npy", "-o", "y.h5", "--set", "window=10"): "window of 10 bands is even; choose 9 or 11",
+        ("predict", "savitzky_golay", "cube.npy", "-o", "y.h5", "--set", "window=5", "--set", "order=5"): "order 5 needs a window of more",
+        ("estimate", "e.yml", "epochs=3"): "write training.epochs",
+        ("train", "e.yml", "epochs=3"): "write training.epochs",
+        ("export", model, "-o", "x.pth"): "known: .bioimage.zip, .onnx, .pt2",
+        ("curves", "cube.npy", "-o", "x.csv"): "contains no run",
+        ("report", "cube.npy"): "contains no run",
+    }.items():
+        result = CliRunner().invoke(app, list(command))
+        assert (result.exit_code, result.output.count("error:")) == (2, 1), command
+        assert words in result.output
+    with pytest.raises(ValueError, match="cube.npy is not a model file"):
+        read_card("cube.npy")
+
+
+def test_help_names_arguments_in_capitals_once():
+    for name in COMMANDS:
+        usage = CliRunner().invoke(app, [name, "-h"]).output.split("Usage:")[1].split("\n\n")[0]
+        assert "]...]" not in usage, usage
+        assert all(word == word.upper() for word in re.findall(r"[{][^}]*[}]", usage)), usage
+
+
+def test_a_command_that_is_printed_can_be_pasted(tmp_path):
+    words = ["train", tmp_path / "a run's $HOME; é", "--resume"]
+    printed = subprocess.run(
+        ["bash", "-c", f"napari-spectrai() {{ printf '%s\\n' \"$@\"; }}; {shell(*words)}"], capture_output=True, check=True
+    )
+    assert printed.stdout.decode().splitlines() == [str(word) for word in words]

@@ -9,7 +9,7 @@ from napari_spectrai import Experiment
 from napari_spectrai.experiment.network_spec import NetworkSpec, networks
 from napari_spectrai.experiment.networks import UNet
 from napari_spectrai.experiment.training import optimisers, schedules
-from napari_spectrai.spec import SettingsError
+from napari_spectrai.spec import SettingsError, listed
 
 
 @pytest.mark.parametrize("task", ["denoising"])
@@ -44,6 +44,7 @@ def test_override_values_kinds_and_lists():
         ("training.epochs=0", ["training.epochs", "0", "greater than or equal to 1"]),
         ("training.epoch=5", ["training.epoch", "known", "epochs"]),
         ("network=unett", ["network", "unett", "residual_mlp", "did you mean unet?"]),
+        ("epochs=3", ["there is no 'epochs'; write training.epochs"]),
         ("task=cooking", ["task", "cooking", "denoising"]),
         ("split.validation=0.7", None),
         ("training.optimiser.lr=nan", ["training.optimiser.lr", "finite"]),
@@ -81,6 +82,8 @@ def test_foreign_documents_are_refused(tmp_path, text):
 def test_unknown_settings_are_refused_with_the_known():
     with pytest.raises(SettingsError, match=r"no setting 'epoch'.*did you mean epochs"):
         Experiment.from_mapping({"training": {"epoch": 3}})
+    assert listed(["maximum", "minmax", "rnv"], "max").endswith("(did you mean maximum?)")  # minmax has more letters in common
+    assert listed(["unet", "unetr"], "xyz").endswith("unetr")
 
 
 def test_a_network_of_a_notebook_is_refused_in_another_process(tmp_path, pairs):

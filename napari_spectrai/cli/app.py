@@ -76,7 +76,10 @@ class LazyCommands(TyperGroup):
         if args and args[0] in COMMANDS:
             import_module(f"napari_spectrai.cli.{COMMANDS[args[0]][0]}")
             built: Any = typer.main.get_command(app)  # again, with the command that the module has registered
-            self.commands[args[0]] = built.commands[args[0]]
+            command = self.commands[args[0]] = built.commands[args[0]]
+            for one in command.params:
+                if one.param_type_name == "argument":
+                    one.metavar = one.metavar or str(one.name).upper()
         return super().resolve_command(ctx, args)
 
 
@@ -87,7 +90,12 @@ def _as_path(word: str) -> str:
 
 
 app = typer.Typer(
-    cls=LazyCommands, no_args_is_help=True, add_completion=False, help="Deep learning on spectral images.", pretty_exceptions_enable=False
+    cls=LazyCommands,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Deep learning on spectral images.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 

@@ -29,6 +29,7 @@ def curves_command(
     """Write the curves of a run as CSV, one row per epoch, or for TensorBoard."""
     with exit_with(WRONG_USE):
         refuse_missing(run)
+        RunFolder(run).refuse_none()
         refuse_existing(output, overwrite=overwrite)
         if output.suffix.lower() not in (".csv", ""):
             raise ValueError(f"{output.name}: curves are written as CSV, or into a folder for TensorBoard; name it {output.stem}.csv")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, console, exit_with, refuse_existing, refuse_missing, refuse_same
+from napari_spectrai.experiment.package import export_suffix
 
 
 @app.command(name="export")
@@ -18,6 +19,7 @@ def export_command(
 ) -> None:
     """Write a model for other programs, with its preparation: ONNX, torch.export (.pt2) or BioImage Model Zoo (.bioimage.zip)."""
     with exit_with(WRONG_USE):
+        export_suffix(output)
         refuse_missing(model)
         refuse_same(output, model)
         refuse_existing(output, overwrite=overwrite)

@@ -57,7 +57,7 @@ def map_command(
     kind: Annotated[str, typer.Argument(help="band, peaks, components, unmix or library")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file, or a folder of them")],
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings of the kind, such as low=950 high=1050 count=2")
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="settings of the kind, such as low=950 high=1050 count=2")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the maps, table.csv and curves.csv")] = Path("maps"),
     format: Annotated[Literal["tiff", "npy"], typer.Option(help="files of the maps")] = "tiff",  # noqa: A002

@@ -251,6 +251,8 @@ def _absolute(model: Any) -> Any:
 def _refuse_unknown(source: Path, models: Sequence[Path]) -> None:
     """Refuse files that are not there, and names of no method."""
     refuse_missing(source, *(one for one in models if one.suffix))
+    if source.suffix.lower() == ".safetensors":
+        raise ValueError(f"{source} is a model, not a spectral file; the model comes first: predict {source} INPUT -o OUTPUT")
     for one in models:
         if not one.exists():
             ready_spec(str(one), {})  # which knows the names of methods

@@ -53,7 +53,7 @@ class _Running:
 def sweep(
     experiment: Annotated[Path, typer.Argument(help="an experiment (.yml) that names its data")],
     settings: Annotated[
-        list[str], typer.Argument(metavar="KEY=VALUES...", help="values of a setting, such as network.width=16,32 training.seed=0..4")
+        list[str], typer.Argument(metavar="KEY=VALUES", help="values of a setting, such as network.width=16,32 training.seed=0..4")
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="folder for the runs and the tables; default: one among the runs of the dock")

@@ -44,6 +44,7 @@ from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
+from napari_spectrai.remedies import shell
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import Estimate, MethodTime, Question, answer, asked, questioned
@@ -54,7 +55,7 @@ from napari_spectrai.runs.score_table import Scores
 @app.command()
 def train(
     experiment: Annotated[Path, typer.Argument(help="an experiment (.yml), or a run folder that contains one")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="such as training.epochs=50")] = None,
     run: Annotated[Path | None, typer.Option(help="the run folder; default: a new one in the user's data folder")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue from the run's checkpoint")] = False,
     dataset: Dataset = None,
@@ -100,7 +101,7 @@ def train(
             finished = Finished("stopped")
     if finished.reason == "stopped":
         place = folder.path.name if attached else folder.path
-        console.print(f"stopped; resume with: napari-spectrai train {place} --resume", soft_wrap=True, markup=False)
+        console.print(f"stopped; resume with: {shell('train', place, '--resume')}", soft_wrap=True, markup=False)
         if abandoned():  # a method that is still being fitted cannot be interrupted
             sys.stdout.flush()
             sys.stderr.flush()
@@ -129,7 +130,7 @@ def _follow_orders() -> None:
 @app.command()
 def estimate(
     experiment: Annotated[Path, typer.Argument(help="an experiment (.yml) that names its data")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="such as training.epochs=50")] = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     dataset: Dataset = None,
     truth_dataset: TruthDataset = None,
@@ -140,6 +141,9 @@ def estimate(
 ) -> None:
     """Estimate the size of a training, its duration here and its memory, from a few steps on synthetic data."""
     folder = listen_in(run, attached=attached)
+    with exit_with(WRONG_USE), log_failures(folder):
+        settings = reading_settings(dataset, truth_dataset, spectral, axis, columns)
+        document = Experiment() if folder is not None else opened(experiment).override(*settings, *(overrides or []))
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.train.method_timing import method_times
         from napari_spectrai.learn.train.step_timing import time_steps
@@ -157,8 +161,6 @@ def estimate(
             answer(folder, [found[question.key] for question in questions])
             folder.append(Finished("done"))
             return
-        settings = reading_settings(dataset, truth_dataset, spectral, axis, columns)
-        document = opened(experiment).override(*settings, *(overrides or []))
         cubes, truths = gather(document, None, None)
         division = divide(document, cubes, truths)
         refuse_empty(document, division, list(division.counts()), cubes, truths)
@@ -228,7 +230,7 @@ def _next(model: Path, folder: RunFolder) -> str:
     prefix = "" if shutil.which("napari-spectrai") == str(scripts / "napari-spectrai") else f"{os.path.relpath(scripts)}{os.sep}"
     rows = [
         (f"{folder.report}", "how the network was trained; open it in a browser"),
-        (f"{prefix}napari-spectrai info {model}", "settings and scores, as the model file holds them"),
+        (f"{prefix}{shell('info', model)}", "settings and scores, as the model file holds them"),
     ]
     windows = [
         (f"{prefix}napari", "File > Open Sample > napari-spectrai has more data; the docks are under Plugins > napari-spectrai"),

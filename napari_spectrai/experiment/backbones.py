@@ -210,7 +210,13 @@ class SSFTT(Stemmed):
         title="Principal components",
         description="number of principal components given to the network, each scaled to unit variance",
     )
-    window: int = Field(13, ge=7, le=63, title="Window size", description="height and width of the window around a pixel, odd")
+    window: int = Field(
+        13,
+        ge=7,
+        le=63,
+        title="Window size",
+        description="height and width of the window around a pixel; an even number counts as the next odd one",
+    )
     width: int = Field(64, ge=8, le=512, description="number of features per pixel and per token")
     tokens: int = Field(4, ge=1, le=64, title="Number of tokens", description="number of tokens")
     heads: int = Field(4, ge=1, le=32, title="Attention heads", description="number of attention heads")

@@ -257,6 +257,8 @@ def read_card(path: str | Path) -> ModelCard:
         with model_file(path) as opened, safe_open(opened, framework="numpy") as file:
             metadata: dict[str, Any] = file.metadata() or {}
     except (SafetensorError, OSError) as error:
+        if path.suffix.lower() != ".safetensors" and isinstance(error, SafetensorError):
+            raise ValueError(f"{path} is not a model file, whose name ends in .safetensors; choose one") from error
         raise ValueError(f"{path} is truncated or not a .safetensors file: {error}") from error
     if KEY not in metadata:
         raise ValueError(f"{path} is a .safetensors file but not a model of napari-spectrai; choose one saved by its training")

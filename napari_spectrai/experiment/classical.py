@@ -6,9 +6,9 @@ A setting left empty is tuned on the training data or, without a truth, by the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.experiment.network_spec import RESTORATION, SUPER_RESOLUTION, NetworkSpec, Purpose, View
@@ -91,8 +91,16 @@ class SavitzkyGolay(DenoiserSpec):
         ge=0,
         le=9,
         title="Polynomial order",
-        description="order of the polynomial; empty: tuned on the training data (2 without a truth)",
+        description="order of the polynomial, below the window; empty: tuned on the training data (2 without a truth)",
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.window is not None and self.window % 2 == 0:
+            raise ValueError(f"window of {self.window} bands is even; choose {self.window - 1} or {self.window + 1}")
+        if self.window is not None and self.order is not None and self.order >= self.window:
+            raise ValueError(f"order {self.order} needs a window of more than {self.order} bands, not {self.window}")
+        return self
 
     @classmethod
     def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:

@@ -312,7 +312,9 @@ def _set(document: Any, path: list[str], value: Any, setting: str) -> None:
             key: Any = int(part)
         elif isinstance(document, dict):
             if part not in document:
-                raise ValueError(f"{setting!r}: there is no {'.'.join(path[: depth + 1])!r}; {listed(document, part)}")
+                inside = [] if depth else [f"{name}.{part}" for name, one in document.items() if isinstance(one, dict) and part in one]
+                known = f"write {' or '.join(inside)}" if inside else listed(document, part)
+                raise ValueError(f"{setting!r}: there is no {'.'.join(path[: depth + 1])!r}; {known}")
             key = part
             if last and part == "kind" and value != document[part]:
                 # another kind has other fields: settings of the old one do not apply

@@ -9,9 +9,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 
+from napari_spectrai.spec import listed
+
 SUFFIX = ".bioimage.zip"
+EXPORTED = (".onnx", ".pt2", SUFFIX)
+"""Suffixes of the files that a model is exported to."""
 WEIGHTS = "model.safetensors"
 """The model file of this program inside a package."""
+
+
+def export_suffix(path: Path) -> str:
+    """Return which of these suffixes a file to export to has.
+
+    Raises
+    ------
+    ValueError
+        If it has none of them.
+    """
+    suffix = next((suffix for suffix in EXPORTED if path.name.lower().endswith(suffix)), "")
+    if not suffix:
+        raise ValueError(f"{path.name}: a model cannot be exported in this format; {listed(EXPORTED)}")
+    return suffix
 
 
 @contextmanager

@@ -58,7 +58,13 @@ class PDS(ClassicalSpec):
     implementation: ClassVar = "napari_spectrai.learn.classical.piecewise:PDS"
     tasks: ClassVar = CALIBRATION
     learns: ClassVar = True
-    window: int | None = Field(None, ge=1, le=501, title="Window (bands)", description="bands of the window, odd; empty: cross-validated")
+    window: int | None = Field(
+        None,
+        ge=1,
+        le=501,
+        title="Window (bands)",
+        description="bands of the window; an even number counts as the next odd one; empty: cross-validated",
+    )
     components: int | None = Field(
         None, ge=1, le=64, title="Latent variables", description="latent variables of each window; empty: cross-validated"
     )

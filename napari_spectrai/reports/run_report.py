@@ -12,6 +12,7 @@ import yaml
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.files import write_text
+from napari_spectrai.remedies import shell
 from napari_spectrai.reports import run_sections
 from napari_spectrai.reports.discreet import discreet, without_folders
 from napari_spectrai.reports.html import Markup, element, folded, joined, page, section
@@ -71,7 +72,7 @@ def concluded(folder: RunFolder, ending: E) -> E:
     try:
         write_report(folder, ending=ending)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with it, what was learnt is worth more
-        remedy = f"write it with: napari-spectrai report {folder.path}"
+        remedy = f"write it with: {shell('report', folder.path)}"
         ending = replace(ending, notes=[*ending.notes, f"The report was not written ({error or type(error).__name__}); {remedy}"])
     folder.append(ending)
     if isinstance(ending, Finished) and ending.reason != "stopped":

@@ -17,6 +17,7 @@ from napari_spectrai.io import read, write
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.parsing import parse_json, read_document
+from napari_spectrai.remedies import shell
 from napari_spectrai.runs.folder import name_words
 from napari_spectrai.runs.score_table import Scores
 
@@ -201,7 +202,7 @@ class Evaluation(Scores):
         folder = Path(folder)
         if not (folder / DOCUMENT).exists():
             raise FileNotFoundError(
-                f"{folder} contains no {DOCUMENT}; create it with: napari-spectrai evaluate RESULT TRUTH --maps {folder}"
+                f"{folder} contains no {DOCUMENT}; create it with: {shell('evaluate', 'RESULT', 'TRUTH', '--maps', folder)}"
             )
         loaded = cls.from_json(read_document(folder / DOCUMENT))
         kinds = ("wrong", "cells") if loaded.classes else ("error", "angle")

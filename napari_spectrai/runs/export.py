@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import make_folder
 from napari_spectrai.labels import Labels
+from napari_spectrai.remedies import shell
 from napari_spectrai.runs.folder import RunFolder, default_folder
 from napari_spectrai.runs.start import data_in
 
@@ -64,7 +64,7 @@ def _content(experiment: Experiment, cubes: Any, truths: Any) -> str:
 
 def command(document: Path) -> str:
     """Return the shell command that trains a document."""
-    return f"napari-spectrai train {shlex.quote(str(document))}"
+    return shell("train", document)
 
 
 def script(document: Path) -> str:

@@ -153,10 +153,14 @@ class RunFolder(WorkingFolder):
             path, number = default_folder() / f"{stem}-{number}", number + 1
         return path
 
-    def experiment(self) -> Experiment:
-        """Return the document of this run."""
+    def refuse_none(self) -> None:
+        """Refuse a path at which there is no run."""
         if not self.document.exists():
             raise FileNotFoundError(f"{self.path} contains no run (no experiment.yml in it)")
+
+    def experiment(self) -> Experiment:
+        """Return the document of this run."""
+        self.refuse_none()
         return Experiment.load(self.document)
 
     def append(self, event: Event) -> None:

@@ -17,17 +17,15 @@ import torch
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import KEY
-from napari_spectrai.experiment.package import SUFFIX
+from napari_spectrai.experiment.package import SUFFIX, export_suffix
 from napari_spectrai.files import replacing
 from napari_spectrai.io.found import one_line
 from napari_spectrai.learn.export.bioimage import package
 from napari_spectrai.learn.export.graph import Graph
-from napari_spectrai.spec import listed
 
 if TYPE_CHECKING:
     from napari_spectrai.learn.model import Model
 
-SUFFIXES = (".onnx", ".pt2", SUFFIX)
 TRACED = (2, 11, 13)
 """Size that a graph is traced with: not a multiple of what networks pad to, so that the padding is in the graph."""
 DIFFERENCE = 1e-5
@@ -37,9 +35,7 @@ DIFFERENCE = 1e-5
 def export(model: Model, path: str | Path) -> Path:
     """Write `model` in the format of the suffix of `path`; see `Model.export`."""
     path = Path(path)
-    suffix = next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
-    if not suffix:
-        raise ValueError(f"{path.name}: a model cannot be exported in this format; {listed(SUFFIXES)}")
+    suffix = export_suffix(path)
     # a copy without gradients: the model stays as it is, and nobody has to detach what the file computes
     graph, batch = deepcopy(Graph(model)).eval().requires_grad_(False).cpu(), _probe(model, *TRACED)
     fast = torch.backends.mha.get_fastpath_enabled()
