@@ -61,8 +61,8 @@ def wait() -> None:
 
 def _forked() -> list[str] | None:
     """Return the arguments of a job in each process that is made, None in this one."""
-    ours = "ignore", ".*multi-threaded.*fork", DeprecationWarning
-    warnings.filterwarnings(*ours)  # OpenBLAS ends its threads before, and starts them after
+    # OpenBLAS ends its threads before, and starts them after
+    warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
     gc.freeze()  # jobs do not search what was loaded for garbage, and thereby copy it
     order = serve(socket.socket(fileno=os.dup(0)))
     return None if order is None else order.arguments
