@@ -27,7 +27,7 @@ def listed(known: Any, given: str = "") -> str:
 
 
 def similar(given: str, names: Sequence[str]) -> str:
-    """Return the name that `given` may stand for: the only one that begins with it, or the most similar one; empty if there is none."""
+    """Return the name that `given` may stand for: the only one that starts with it, or the most similar one; empty if there is none."""
     longer = [name for name in names if name.startswith(given)] if given else []
     return longer[0] if len(longer) == 1 else next(iter(difflib.get_close_matches(given, names, n=1)), "")
 
