@@ -76,7 +76,7 @@ def strokes(options: argparse.Namespace) -> Iterator[tuple[str, Scores]]:
         classes = [c for c in range(1, 17) if min(((labels == c) & learn).sum(), ((labels == c) & judge).sum()) >= 30]
         wanted = judge & np.isin(labels, classes)
         for few in options.few:
-            for seed in range(options.seeds):
+            for seed in range(options.first, options.first + options.seeds):
                 rng, painted = np.random.default_rng(seed), np.zeros_like(labels)
                 for c in classes:
                     places = np.argwhere((labels == c) & learn)
@@ -209,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("sections", nargs="*", default=["calibration", "sets", "spectra", "gap", "strokes", "lambda"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first painting of strokes, to add to those that are known")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--jasper")
     parser.add_argument("--halves", default="LRT")
