@@ -105,7 +105,7 @@ def fit(
             raise ValueError(f"{folder.path} does not hold the data of its run, which were in memory; give them again: {GIVEN}")
     else:
         experiment = of_type(experiment, Experiment, "the first argument of a training", MAKE_ONE)
-        folder = RunFolder.create(experiment, run)
+        folder = RunFolder.made(experiment, run)
     folder.claim(folder.refuse_finished if resume else partial(folder.begin, experiment))
     try:
         with joining(folder) as processes:

@@ -81,14 +81,20 @@ class RunFolder(WorkingFolder):
         FileExistsError
             If it contains a run that has learnt something, or that is running.
         """
-        folder = cls(cls.new(experiment) if path is None else path)
-        folder._refuse_used()
-        make_folder(folder.path)
+        folder = cls.made(experiment, path)
         try:
             with folder.held_for_a_moment():
                 folder.begin(experiment)
         except lock.HeldError:
             raise FileExistsError(folder._why_not_again("running")) from None
+        return folder
+
+    @classmethod
+    def made(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
+        """Make the folder for a new run of `experiment`, whose document `begin` writes; refuses what `create` does."""
+        folder = cls(cls.new(experiment) if path is None else path)
+        folder._refuse_used()
+        make_folder(folder.path)
         return folder
 
     def begin(self, experiment: Experiment) -> None:
