@@ -134,7 +134,7 @@ def predict(
         _predict_folder(model_path(model), source, output, options, refused, reading=reading, overwrite=overwrite)
         return
     last = then[-1] if then else model  # the last model of a chain determines the output
-    with exit_with(FAILED if last.exists() else WRONG_USE):
+    with exit_with(FAILED if last.exists() else WRONG_USE), log_failures(folder):
         is_classes = _predicts_classes(last, {} if then else changed)
     with exit_with(WRONG_USE), log_failures(folder):
         _refuse_suffix(output, is_classes=is_classes)

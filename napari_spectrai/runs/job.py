@@ -19,6 +19,8 @@ from napari_spectrai.runs.standby import standby
 
 _LET_GO = b"1"
 """Written to the pipe by the starting process, so that its own end is not taken as the signal to stop."""
+LOG_END = 4000
+"""Bytes at the end of a log that say why its process has ended."""
 
 
 def _cwd_exists() -> bool:
@@ -67,7 +69,7 @@ class Job:
         self.remains = remains
         self._worker: Worker | None = None
         self._pipe: IO[bytes] | None = None
-        self._position = 0
+        self._position = self._logged = 0
         self._journal: int | None = None
         self._stale: int | None = None
         self._last: Event | None = None
@@ -79,6 +81,7 @@ class Job:
         self.folder.say("")
         self._stale = self.folder.journal.stat().st_ino if self.folder.journal.exists() else None
         self._ended = self._killed = False
+        self._logged = self.folder.log.stat().st_size if self.folder.log.exists() else 0
         command = [*self.arguments, "--attached"]
         place = None if _cwd_exists() else self.folder.path
         process = standby.take(command, self.folder.log, place or Path.cwd(), self._code) or self._new_process(command, place)
@@ -232,10 +235,22 @@ class Job:
         how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
         if isinstance(self._worker, ForeignProcess):
             how = "ended"  # only the process that started it knows more
+        if said := self._last_words():
+            return said
         return f"The process {how} without reporting why; {self._remains_words()}"
+
+    def _last_words(self) -> str:
+        """Return the error with which the command of this process ended, as its log holds it; empty if there is none."""
+        if not self.folder.log.exists():
+            return ""
+        with self.folder.log.open("rb") as log:
+            log.seek(max(self._logged, log.seek(0, os.SEEK_END) - LOG_END))
+            written = log.read().decode("utf-8", errors="replace")
+        _, found, words = f"\n{written}".rpartition("\nerror: ")
+        return words.strip() if found and "Traceback" not in words else ""
 
     def _remains_words(self) -> str:
         return f"its log is {self.folder.log}"
 
     def _log_end(self) -> str:
-        return self.folder.log.read_text(encoding="utf-8", errors="replace")[-4000:] if self.folder.log.exists() else ""
+        return self.folder.log.read_text(encoding="utf-8", errors="replace")[-LOG_END:] if self.folder.log.exists() else ""

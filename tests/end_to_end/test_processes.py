@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import chdir, suppress
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -21,6 +22,7 @@ from napari_spectrai.cli import app
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import Epoch, Failed, Finished, Paused, RunFolder, Started, prepare_prediction
+from napari_spectrai.runs.job import Job
 
 LONG = ("training.epochs=100000", "training.schedule=constant")
 
@@ -44,6 +46,20 @@ def until(condition, seconds=900.0):
             return
         time.sleep(0.02)
     raise AssertionError("waited in vain")
+
+
+def test_a_process_that_ended_with_an_error_reports_it(tmp_path):
+    folder = RunFolder(tmp_path)
+    for before, printed, reported in (
+        (b"", b"predicting\nerror: x.h5: no such file\n", "x.h5: no such file"),
+        (b"error: of an earlier process\n", b"epoch 3\n", "The process ended with exit code 1 without reporting why"),
+        (b"", b"error: one\nTraceback (most recent call last):\n", "The process ended with exit code 1 without reporting why"),
+    ):
+        folder.log.write_bytes(before + printed)
+        job = Job(folder)
+        job._logged, job._worker = len(before), SimpleNamespace(poll=lambda: 1, wait=lambda _: 1)
+        (failed,) = job.poll()
+        assert failed.message.startswith(reported)
 
 
 def test_launch_pause_resume_stop_resume(pairs, quick, tmp_path):

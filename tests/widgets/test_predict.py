@@ -219,7 +219,7 @@ def test_one_that_fails_does_not_keep_the_others_and_says_why(viewer, dock, mode
     assert dock._start.enabled
     model.unlink()
     dock.start()
-    finish(dock, until, "failed")
+    assert (dock._applying.busy, dock._start.enabled) == (False, False)
     assert "smoother.safetensors no longer exists; choose another model" in dock.problem
 
 
@@ -314,7 +314,7 @@ def test_a_model_dropped_on_napari_is_chosen_and_remembered(viewer, model, tmp_p
     assert dock.model == model
     model.unlink()
     dock._on_model()
-    assert "no such model file" in dock.problem
+    assert "no longer exists; choose another model" in dock.problem
     dock.refresh()
     assert dock.model != model
     assert recent_models() == []
@@ -362,6 +362,16 @@ def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model
     add_cube(viewer, image(4, 5))
     dock.model = model
     assert dock._start.enabled
+    whole = model.read_bytes()
+    for change in (dock.start, lambda: setattr(dock, "model", model)):  # its file is another one when it is used, or chosen again
+        model.write_bytes(whole[:100])
+        change()
+        assert (dock._applying.busy, dock._start.enabled) == (False, False)
+        assert "is truncated or not" in dock.problem
+        model.write_bytes(whole)
+        dock.model = model
+        dock.refresh()
+        assert dock._start.enabled
     model.unlink()
     dock.refresh()  # as when any job ends
     assert dock.model is None

@@ -129,6 +129,8 @@ class ModelList(Container[Any]):
         try:
             read_card(path)
         except (ValueError, OSError) as error:
+            if str(path) == self.choice.value:  # what is known of it is no longer true
+                self.chosen.emit()
             self.refused.emit(str(error))
             return
         unwritten = ""
@@ -177,6 +179,15 @@ def named(value: str) -> str:
         return shown_name(model, read_card(model))
     except (ValueError, OSError):
         return model.name
+
+
+def state_of(model: Path) -> tuple[int, int] | None:
+    """Return what changes with the content of a file: when it was written, and its size; None where there is none."""
+    try:
+        found = model.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 class Ticks(Container[Any]):

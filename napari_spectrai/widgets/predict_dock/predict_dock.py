@@ -24,7 +24,7 @@ from napari_spectrai.widgets.predict_dock.file_list import Looked
 from napari_spectrai.widgets.predict_dock.file_table import FileTable
 from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
 from napari_spectrai.widgets.predict_dock.model_card import CardView
-from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name
+from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name, state_of
 from napari_spectrai.widgets.predict_dock.predict_options import PredictOptionsForm
 from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest, on_axis
 from napari_spectrai.widgets.predict_dock.region_choice import IN_VIEW
@@ -46,6 +46,8 @@ class PredictDock(Dock):
         self._viewer = napari_viewer
         self._card: ModelCard | None = None
         self._trouble = ""
+        self._read: tuple[int, int] | None = None
+        """The state of the model's file when it was read."""
         self._pairs: list[tuple[Path, Path]] = []
         super().__init__("Predict")
 
@@ -172,10 +174,13 @@ class PredictDock(Dock):
     def _on_model(self, _: Any = None) -> None:
         self._card, self._trouble, self._remedy.agreed = None, "", frozenset()
         model = self.model
+        self._read = state_of(model) if isinstance(model, Path) else None
         self._method.show_kind(model if isinstance(model, str) else "")
         if isinstance(model, Path):
             try:
                 self._card = read_card(model)
+            except FileNotFoundError:
+                self._trouble = f"{model} no longer exists; choose another model."
             except (ValueError, OSError) as error:
                 self._trouble = str(error)
         self._description.show_card(self._card)
@@ -277,6 +282,8 @@ class PredictDock(Dock):
     def start(self) -> None:
         """Apply the model to the chosen layers or files, one after the other."""
         self._check()  # the data of the layer may have changed
+        if isinstance(self.model, Path) and state_of(self.model) != self._read:
+            self._on_model()  # its file is another one now
         if not self._start.enabled:
             return
         order = self._order()
