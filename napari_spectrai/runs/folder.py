@@ -86,7 +86,7 @@ class RunFolder(WorkingFolder):
             with folder.held_for_a_moment():
                 folder.begin(experiment)
         except lock.HeldError:
-            raise FileExistsError(folder._why_not_again("running")) from None
+            raise FileExistsError(folder._why_not_again("running")) from None  # noqa: SLF001
         return folder
 
     @classmethod
