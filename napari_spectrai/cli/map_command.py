@@ -87,7 +87,7 @@ def map_command(
     with exit_with(FAILED):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
-            if is_folder_of_files(source):
+            if is_folder_of_files(source, axis=axis):
                 reading = partial(cube_of, dataset=dataset, spectral=spectral, axis=axis, columns=columns, shape=shape)
                 _map_folder(chosen, source, reading, output, format, whole=only is None)
                 return

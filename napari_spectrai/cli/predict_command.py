@@ -125,7 +125,7 @@ def predict(
             tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
             then=tuple(chain), resample=resample, applicability=applicability,
         )  # fmt: skip
-    if is_folder_of_files(source):
+    if is_folder_of_files(source, axis=axis):
         unfit = {"--uncertainty": uncertainty, "--part": part, "--workers": workers, "--scheduler": scheduler, "--partial": partial}
         reading = None
         if any(given is not None for given in (dataset, spectral, axis, columns, shape)):

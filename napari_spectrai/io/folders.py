@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_spectrai.io.agilent_files import is_entry
+from napari_spectrai.io.band_images import numbered
 from napari_spectrai.io.formats import format_of
 
 _HEADERS = {"ENVI": (".hdr",), "Ripple": (".rpl",)}
@@ -19,7 +20,7 @@ def stem(path: Path) -> str:
         suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
     except ValueError:  # a table in a text with another suffix
         return path.stem
-    return path.name[: -max(map(len, suffixes))]
+    return path.name[: -max(map(len, suffixes))] if suffixes else path.name
 
 
 def results_of(files: Sequence[Path], folder: Path, suffix: str = "") -> list[Path]:
@@ -50,7 +51,8 @@ def spectral_files(folder: Path) -> list[Path]:
         except ValueError:
             continue
         suffix = path.suffix.lower()
-        if (path.is_dir() and suffix not in (".zarr", ".zspy")) or suffix not in _HEADERS.get(known.name, (suffix,)):
+        is_store = suffix in (".zarr", ".zspy") or known.module == "band_images"
+        if (path.is_dir() and not is_store) or suffix not in _HEADERS.get(known.name, (suffix,)):
             continue
         if known.module == "agilent" and not is_entry(path):
             continue
@@ -58,9 +60,12 @@ def spectral_files(folder: Path) -> list[Path]:
     return found
 
 
-def is_folder_of_files(path: Path) -> bool:
-    """Whether a path is a folder of files, and not a format that is a folder, such as Zarr."""
-    if not path.is_dir():
+def is_folder_of_files(path: Path, *, axis: object = None) -> bool:
+    """Whether a path is a folder of files, and not a format that is a folder, such as Zarr.
+
+    With an `axis`, images that are numbered without a unit are the bands of one.
+    """
+    if not path.is_dir() or (axis is not None and numbered(path)):
         return False
     try:
         format_of(path)

@@ -68,6 +68,7 @@ FORMATS = (
     Format("Bruker OPUS", _DIGITS, "opus"),
     Format("imzML", (".imzml",), "imzml"),
     Format("EMSA/MAS", (".msa", ".emsa"), "emsa"),
+    Format("images of one band each", (), "band_images"),
     Format("a vendor's format", (".dm3", ".dm4", ".tvf", ".bcf", ".spx", ".hspy", ".emd", ".sur", ".pro", ".xml"), "vendor"),
 )
 """A format is identified by the longest suffix that fits, or by content where that suffix is shared (`_SHARED`)."""
@@ -145,7 +146,7 @@ def by_content(path: Path) -> Format | None:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:  # a folder, or a file that may not be read; the reader reports it
-        return _named("Zarr") if any((path / name).is_file() for name in DECLARATIONS) else None
+        return _of_folder(path)
     for magic, name in _CONTENT:
         if head.startswith(magic):
             return _named(name)
@@ -154,6 +155,18 @@ def by_content(path: Path) -> Format | None:
     if path.suffix.lower() == ".zip" and _holds_store(path):
         return _named("zipped Zarr")
     return _of_words(head) or _of_companions(path)
+
+
+def _of_folder(path: Path) -> Format | None:
+    """Return the format of a folder that is a store, or whose images are the bands of one, by their names."""
+    if any((path / name).is_file() for name in DECLARATIONS):
+        return _named("Zarr")
+    return band_images() if path.is_dir() and import_module("napari_spectrai.io.band_images").declared(path) else None
+
+
+def band_images() -> Format:
+    """Return the format of a folder of images of one band each."""
+    return _named("images of one band each")
 
 
 def _is_winspec(path: Path) -> bool:

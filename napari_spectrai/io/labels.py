@@ -155,7 +155,8 @@ def _of_archive(path: Path) -> dict[str, Any]:
 def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        from napari_spectrai.io.tiff import missing_value, opened
+        from napari_spectrai.io.tiff import opened
+        from napari_spectrai.io.tiff_metadata import missing_value
 
         with opened(path) as tiff:  # no other files, as an OME-TIFF may name
             affordable(tiff.series[0].shape, tiff.series[0].dtype)

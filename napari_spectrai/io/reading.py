@@ -13,7 +13,8 @@ import numpy as np
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import local, recover
-from napari_spectrai.io.formats import Format, compression_of, format_of, of_text
+from napari_spectrai.io.band_images import numbered
+from napari_spectrai.io.formats import Format, band_images, compression_of, format_of, of_text
 from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.io.untitled_layouts import some_of
@@ -219,6 +220,8 @@ def existing(path: Path) -> Format:
     try:
         known = format_of(path)
     except ValueError:
+        if path.is_dir() and numbered(path):
+            return band_images()
         if path.is_dir():
             names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
             what = f"which holds {some_of(names)}" if names else "which is empty"
@@ -229,7 +232,7 @@ def existing(path: Path) -> Format:
         return table
     if path.is_file() and not path.stat().st_size:
         raise UnreadableError(f"{path}: cannot be read as {known.name}: it is empty; it may still be being written")
-    if path.is_dir() and known.module not in ("zarr", "omezarr"):
+    if path.is_dir() and known.module not in ("zarr", "omezarr", "band_images"):
         raise UnreadableError(f"{path}: it is a folder with the name of a file; open a file in it")
     if known.module not in _RAW and (packed := compression_of(path)) and (packed != "ZIP" or not known.is_archive):
         raise UnreadableError(f"{path}: it is compressed ({packed}) in spite of its suffix; unpack it, and open what is in it")

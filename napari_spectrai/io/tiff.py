@@ -27,7 +27,15 @@ from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plaus
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.satellites import TiffBands, tiff_bands
-from napari_spectrai.io.tiff_metadata import axis_and_size, named_dimension, of_gatan, steps_of
+from napari_spectrai.io.tiff_metadata import (
+    axis_and_size,
+    gdal_of,
+    missing_value,
+    named_dimension,
+    of_gatan,
+    size_on_ground,
+    steps_of,
+)
 from napari_spectrai.io.titles import of_pages
 from napari_spectrai.remedies import is_answered
 
@@ -37,8 +45,6 @@ _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "
 _OURS = "napari-spectrai "
 _MODULO, _HIDDEN = "ModuloAlong", "ModuloHidden"
 """Tags of folded dimensions; they are unfolded here, since tifffile knows few of their types and rounds their steps down."""
-_GDAL_METADATA, _GDAL_NODATA = 42112, 42113
-_METRE = 9001
 _THUMBNAIL = 16
 """How many times smaller than the largest image of a file its thumbnails are, at least."""
 _BEST_COMPRESSION = 1100
@@ -95,6 +101,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         # not thumbnails
         reduced = {f"series {number}" for number, one in enumerate(file.series) if one.keyframe.is_reduced}
         large = {key: shape for key, shape in shapes.items() if sizes[key] * _THUMBNAIL > sizes[largest] and key not in reduced - {largest}}
+        if dataset is None and (stack := _of_planes(path, file, large)) is not None:
+            return stack
         name = choose(shapes, dataset) if dataset else choose(large, None, path, main=largest if len(large) > 1 else None)
         series = file.series[int(name.rpartition(" ")[2])]
         _whole(path, series)
@@ -112,9 +120,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         metadata = _planes(axes, place, steps_of(file))
         missing, bands = missing_value(series), TiffBands()
         if not (file.is_lsm or file.is_imagej):
-            bands = tiff_bands(path, _gdal(series), data.shape[place])
+            bands = tiff_bands(path, gdal_of(series), data.shape[place])
             axis = bands.axis or _next_to_values(path, series, data.shape[place])
-            size, unit = _of_ground(series)
+            size, unit = size_on_ground(series)
         if axis is None and not sure and named is None:
             axis, side, length = of_gatan(path, series, place)
             size, unit = (size, unit) if size is not None else (side, length)
@@ -122,6 +130,30 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     return RawArray(
         data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name, metadata=metadata
     )
+
+
+def _of_planes(path: Path, file: tifffile.TiffFile, shapes: Mapping[str, tuple[int, ...]]) -> RawArray | None:
+    """Return planes that a program wrote one by one, each as an image of its own, as one stack; None for images of other kinds."""
+    numbers = [int(name.rpartition(" ")[2]) for name in shapes]
+    series = [file.series[number] for number in numbers]
+    forms = {(one.shape, one.dtype) for one in series}
+    if len(series) < 2 or len(forms) > 1 or len(series[0].shape) != 2 or file.is_ome or file.is_lsm:
+        return None
+    for one in series:
+        _whole(path, one)
+    shape, page = (len(series), *series[0].shape), series[0].keyframe
+    affordable(page.shape, page.dtype)
+    data = OnDisk(path, shape, series[0].dtype, partial(_planes_part, path, tuple(numbers))).lazy((1, *series[0].shape))
+    axis = of_pages([one.keyframe for one in series], path)
+    axis = axis or axis_of_image(fields_of(page.description), len(series), path) or axis_next_to(path, len(series))
+    return RawArray(data, spectral=0, sure=axis is not None, axis=axis)
+
+
+def _planes_part(path: Path, numbers: tuple[int, ...], key: Any) -> Any:
+    planes, *place = key if isinstance(key, tuple) else (key,)
+    if isinstance(planes, slice):
+        return np.stack([_part(path, number, tuple(place)) for number in numbers[planes]])
+    return _part(path, numbers[planes], tuple(place))
 
 
 def spectral_dimension(path: Path, axes: str) -> tuple[int, bool]:
@@ -168,31 +200,6 @@ def _part(path: Path, number: int, key: Any) -> Any:
     with opened(path) as file, file.series[number].aszarr(level=0) as store:
         array = zarr.open_array(store, mode="r")
         return array[key]
-
-
-def missing_value(series: tifffile.TiffPageSeries) -> float | None:
-    """Return the value that means "not measured" in a GeoTIFF (GDAL's tag), if it names one."""
-    tag = series.keyframe.tags.get(_GDAL_NODATA)
-    try:
-        return None if tag is None else float(str(tag.value).strip("\x00 "))
-    except ValueError:  # no number, so no value of the image
-        return None
-
-
-def _gdal(series: tifffile.TiffPageSeries) -> str:
-    """Return the metadata of GDAL in a TIFF, or ``""``."""
-    tag = series.keyframe.tags.get(_GDAL_METADATA)
-    return str(tag.value).strip("\x00 \n") if tag is not None else ""
-
-
-def _of_ground(series: tifffile.TiffPageSeries) -> tuple[tuple[float, float] | None, str]:
-    """Return the pixel size of a GeoTIFF in a projection in metres."""
-    said = series.keyframe.geotiff_tags or {}
-    scale: list[float] = np.ravel(said.get("ModelPixelScale") or ()).tolist()
-    projected = said.get("GTModelTypeGeoKey") == 1 and said.get("ProjLinearUnitsGeoKey", _METRE) == _METRE
-    if not projected or len(scale) < 2 or not min(scale[:2]) > 0:
-        return None, "pixel"
-    return (float(scale[1]), float(scale[0])), "m"
 
 
 def _next_to_values(path: Path, series: tifffile.TiffPageSeries, bands: int) -> SpectralAxis | None:

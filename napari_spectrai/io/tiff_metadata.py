@@ -1,4 +1,4 @@
-"""What ImageJ, Zeiss and Gatan say of an image in a TIFF: positions, pixel size, and steps of depth and time."""
+"""What ImageJ, Zeiss, Gatan and GDAL say of an image in a TIFF: positions, pixel size, and steps of depth and time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from napari_spectrai.units import unit_of
 
 _UNITS, _ORIGINS, _SCALES = (65003, 65004, 65005), (65006, 65007, 65008), (65009, 65010, 65011)
 """Tags of Gatan's Digital Micrograph, which HyperSpy writes, too: of x, y and the third dimension."""
+_GDAL_METADATA, _GDAL_NODATA = 42112, 42113
+_METRE = 9001
 _OF_LIGHT = {"nm": (150.0, 3000.0), "um": (0.15, 3.0)}
 """Positions along a third dimension that are those of bands where they have a unit of length, and not depths."""
 
@@ -90,3 +92,28 @@ def of_gatan(path: Path, series: tifffile.TiffPageSeries, place: int) -> tuple[S
             f"its tags give {origin:g} as the origin of its bands, which is taken for the position of the first; otherwise {give('axis')}",
         )
     return positions(path, values, words[2]), size, unit if sized else "pixel"
+
+
+def missing_value(series: tifffile.TiffPageSeries) -> float | None:
+    """Return the value that means "not measured" in a GeoTIFF (GDAL's tag), if it names one."""
+    tag = series.keyframe.tags.get(_GDAL_NODATA)
+    try:
+        return None if tag is None else float(str(tag.value).strip("\x00 "))
+    except ValueError:  # no number, so no value of the image
+        return None
+
+
+def gdal_of(series: tifffile.TiffPageSeries) -> str:
+    """Return the metadata of GDAL in a TIFF, or ``""``."""
+    tag = series.keyframe.tags.get(_GDAL_METADATA)
+    return str(tag.value).strip("\x00 \n") if tag is not None else ""
+
+
+def size_on_ground(series: tifffile.TiffPageSeries) -> tuple[tuple[float, float] | None, str]:
+    """Return the pixel size of a GeoTIFF in a projection in metres."""
+    said = series.keyframe.geotiff_tags or {}
+    scale: list[float] = np.ravel(said.get("ModelPixelScale") or ()).tolist()
+    projected = said.get("GTModelTypeGeoKey") == 1 and said.get("ProjLinearUnitsGeoKey", _METRE) == _METRE
+    if not projected or len(scale) < 2 or not min(scale[:2]) > 0:
+        return None, "pixel"
+    return (float(scale[1]), float(scale[0])), "m"

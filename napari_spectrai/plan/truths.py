@@ -175,7 +175,7 @@ def _opened(file: Path, data: Data, dataset: str | None) -> Cube:
 
 def _read(path: Path, data: Data, dataset: str | None) -> list[Cube]:
     """Return the cubes of a file or a folder; single spectra in separate files become one set."""
-    cubes = [_opened(file, data, dataset) for file in _expanded([path])]
+    cubes = [_opened(file, data, dataset) for file in _expanded([path], axis=data.axis)]
     return [_joined(cubes, path.name)] if len(cubes) > 1 and all(_is_one(cube) for cube in cubes) and _alike(cubes) else cubes
 
 
@@ -191,12 +191,12 @@ def _joined(cubes: Sequence[Cube], name: str) -> Cube:
     return Cube(np.concatenate([cube.numpy() for cube in cubes]), cubes[0].axis, name=name)
 
 
-def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> list[Path]:
+def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None, *, axis: str | None = None) -> list[Path]:
     """Return the files of folders, sorted by name; a store that is a folder counts as a file."""
     known = tuple(suffixes) if suffixes else tuple(suffix for f in io.FORMATS for suffix in f.suffixes)
     found: list[Path] = []
     for path in paths:
-        if is_folder_of_files(path):
+        if is_folder_of_files(path, axis=axis):
             files = sorted(file for file in path.iterdir() if file.name.lower().endswith(known) and not file.name.startswith("."))
             if not files:
                 raise FileNotFoundError(f"{path} contains no readable file")
@@ -230,7 +230,7 @@ def _class_folder(folder: Path, data: Data) -> list[tuple[Cube, list[str]]]:
         raise ValueError(
             f"data.truth is empty, so {folder} must contain one folder per class; list label images in data.truth, or use such a folder"
         )
-    found = {one.name: [_opened(file, data, data.dataset) for file in _expanded([one])] for one in inner}
+    found = {one.name: [_opened(file, data, data.dataset) for file in _expanded([one], axis=data.axis)] for one in inner}
     pairs = [(cube, [name]) for name, cubes in found.items() for cube in cubes]
     cubes = [cube for cube, _ in pairs]
     # one file per spectrum, or per class, cannot be split by file: they become one set

@@ -11,6 +11,7 @@ from napari.layers import Image
 from napari.utils.notifications import Notification, notification_manager
 from superqt.utils import thread_worker
 
+from napari_spectrai.io.band_images import declared
 from napari_spectrai.io.reading import opened
 from napari_spectrai.notices import noting
 from napari_spectrai.remedies import advising, where
@@ -45,6 +46,8 @@ def _read_by_napari(layer: Any) -> Path | None:
         return None
     path = Path(str(source.path))
     large = path.suffix.lower() in (".npz", ".csv") and path.is_file() and path.stat().st_size > _LARGEST_ARCHIVE
+    if path.is_dir():  # whose images are the bands of one
+        return path if declared(path) else None
     return path if path.suffix.lower() in _SUFFIXES and path.is_file() and not large else None
 
 
@@ -55,7 +58,7 @@ def _axis_of(path: Path) -> str:
             axis = opened(path).cube.axis
     except (ValueError, OSError, ModuleNotFoundError, MemoryError):
         return ""
-    if not axis.unit or notes:  # what was guessed is no certain loss
+    if not axis.unit or (notes and path.is_file()):  # what was guessed is no certain loss
         return ""
     return f"{len(axis)} bands, {axis.values[0]:g}–{axis.values[-1]:g} {axis.unit}"
 
