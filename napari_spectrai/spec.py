@@ -18,6 +18,15 @@ from pydantic_core import CoreSchema, core_schema
 
 from napari_spectrai.parsing import brief
 
+_NAMED = 6
+"""Names in a list in words, at most."""
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return names as a list in words, the first ones of many."""
+    more = len(names) - _NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED])} and {more:,} others"
+
 
 def listed(known: Any, given: str = "") -> str:
     """Return ``"known: a, b, c"``, with a suggestion if a name is similar to `given`."""

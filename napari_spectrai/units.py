@@ -52,6 +52,18 @@ _MARKUP = re.compile(r"\$|\\(?:mathrm|text|mathregular)|</?su[bp]>", re.IGNORECA
 _MICRO = re.compile(r"\\mu\s*(?=m\b|\$)")
 _RECIPROCAL = re.compile(r"\b1\s*/\s*(?:nm|[µμ]m|um|å|a)(?!\w)|(?<!\w)(?:nm|[µμ]m|um|å|a)(?:\s*(?:\^|\*\*)\s*[{(]?\s*)?[-−–⁻][1¹](?!\d)")
 """Lengths in the denominator, as of scattering vectors; but for 1/cm no unit of a spectrum's positions."""
+_PER = r"(?<![\w/])(?:1\s*/\s*{0}(?!\w)|{0}\s*(?:\^|\*\*)?\s*[{{(]?\s*[-−–⁻]\s*[1¹](?!\d))"
+_PER_CM = _PER.format("cm").removeprefix(r"(?<![\w/])")
+_WAVENUMBERS = tuple(
+    (re.compile(pattern), factor)
+    for pattern, factor in (
+        (rf"(?:10\s*\^?\s*[3³]|[(\[×*]\s*1000|\bk)[ ]?{_PER_CM}|\bkk\b|\bkilo-?\s?kayser", 1e3), (_PER.format("cm"), 1.0),
+        (_PER.format("nm"), 1e7), (_PER.format("(?:[µμ]m|um)"), 1e4), (_PER.format("mm"), 10.0), (_PER.format("m"), 1e-2),
+    )
+)  # fmt: skip
+"""Units of wavenumbers other than 1/cm, and what they are multiplied by to stand in it."""
+_OF_LASER = re.compile(r"\d+(?:[.,]\d+)?\s*nm\b")
+_PER_METRE = re.compile(_PER.format("m"))
 _WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters": ("nm", 1e9), "metres": ("nm", 1e9), "a": ("nm", 0.1)}
 """Units that count only where no other word stands with them."""
 
@@ -114,16 +126,21 @@ def unit_of(words: str) -> Unit | None:
 @lru_cache(maxsize=4096)
 def _unit_of(text: str) -> Unit | None:
     bare = text.strip("[](){} .")
-    if bare in _WHOLE:
-        return Unit(*_WHOLE[bare])
-    if _RECIPROCAL.search(text):
-        return None
+    if bare in _WHOLE or _PER_METRE.fullmatch(bare):  # as the conventions for climate and forecast have it
+        return Unit(*_WHOLE.get(bare, ("1/cm", 1e-2)))
+    quantity = quantity_of(text)
+    found: Unit | None = None
+    if quantity == "wavenumber":
+        text = _OF_LASER.sub("", text)
+        found = next((Unit("1/cm", factor) for scaled, factor in _WAVENUMBERS if scaled.search(text)), None)
+    if found is not None or _RECIPROCAL.search(text):
+        return found
     for pattern, unit, factor in _PATTERNS:
         if pattern.search(text):
             return Unit(unit, factor)
-    if quantity_of(text) == "wavelength" and re.search(r"[(\[/]\s*a\s*(?:[)\]]|$)", text):
+    if quantity == "wavelength" and re.search(r"[(\[/]\s*a\s*(?:[)\]]|$)", text):
         return Unit("nm", 0.1)
-    return Unit({"wavenumber": "1/cm", "mass": "m/z"}[quantity]) if (quantity := quantity_of(text)) in ("wavenumber", "mass") else None
+    return Unit({"wavenumber": "1/cm", "mass": "m/z"}[quantity]) if quantity in ("wavenumber", "mass") else None
 
 
 def is_unit(words: str) -> bool:

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
-from napari_spectrai import Cube, Labels, SpectralAxis, read, write
+from napari_spectrai import Cube, Experiment, Labels, SpectralAxis, inspect, read, write
 from napari_spectrai.cli import app
 from napari_spectrai.cli.common import log_failures
+from napari_spectrai.io import SeveralArraysError, SpectralWarning, UnreadableError
 from napari_spectrai.io.folders import is_folder_of_files, spectral_files, stem
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.evaluation.files import matched
+from napari_spectrai.plan.truths import from_files
 from napari_spectrai.runs import Failed, RunFolder
 from napari_spectrai.runs.result_table import of_cube, of_labels, of_maps, read_rows, write_rows
 
@@ -201,3 +205,64 @@ def test_who_follows_a_job_learns_that_a_file_is_missing(tmp_path):
     event = followed.last_event()
     assert isinstance(event, Failed)
     assert "gone.npz" in event.message
+
+
+PLACES = (980, 1000, 410, 420, 1020)
+PLANES = np.random.default_rng(0).integers(0, 60_000, (5, 4, 6)).astype("u2")
+IN_ORDER = PLANES[np.argsort(PLACES)].transpose(1, 2, 0)
+
+
+def band_images(folder, form):
+    """Write an image of one band for each position, whose names are made of it, its number and its upper end."""
+    folder.mkdir()
+    for number, (place, plane) in enumerate(zip(PLACES, PLANES, strict=True)):
+        path = folder / form.format(place, number, place + 10)
+        tifffile.imwrite(path, plane) if path.suffix.lower() == ".tif" else Image.fromarray(plane).save(path)
+    return folder
+
+
+def test_images_of_one_band_each_are_a_cube_by_the_wavelengths_in_their_names(tmp_path):
+    forms = {
+        "img_{}nm.tif": (0, "nm"), "{} nm.png": (0, "nm"), "{1:02}_{0}NM_{1}ms.TIF": (0, "nm"), "leaf_{0}-{2}nm.tif": (5, "nm"),
+        "a-{1}-{0}.5nm.tif": (0.5, "nm"), "0.65um_{}nm.tif": (0, "nm"), "Ex405nm_Em{}nm.tif": (0, "nm"), "map_{}cm-1.tif": (0, "1/cm"),
+    }  # fmt: skip
+    for number, (form, (more, unit)) in enumerate(forms.items()):
+        folder = band_images(tmp_path / str(number), form)
+        (folder / "notes.txt").write_text("no image")
+        with pytest.warns(SpectralWarning, match="5 images are called .*410.*1020.* are taken for the positions"):
+            cube = read(folder)
+        np.testing.assert_array_equal(np.asarray(cube.data), IN_ORDER, form)
+        assert (cube.axis.values.tolist(), cube.axis.unit) == ([place + more for place in sorted(PLACES)], unit), form
+        assert (cube.name, is_folder_of_files(folder), spectral_files(tmp_path)[-1]) == (str(number), False, folder)
+
+
+def test_images_whose_names_do_not_state_bands_are_asked_about(tmp_path):
+    bare = band_images(tmp_path / "bare", "img_{}.tif")
+    for folder in (bare, band_images(tmp_path / "steps", "z{}nm.tif")):
+        with pytest.raises(UnreadableError, match="whose names do not say that 410 to 1020 are positions .* give axis="):
+            read(folder)
+        assert is_folder_of_files(folder)
+        assert not is_folder_of_files(folder, axis="nm")
+    for axis, values in (("nm", sorted(PLACES)), ("400:800:nm", [400, 500, 600, 700, 800])):
+        cube = read(bare, axis=axis)
+        np.testing.assert_array_equal(np.asarray(cube.data[1:3, ::2, 1]), IN_ORDER[1:3, ::2, 1])
+        assert (cube.axis.values.tolist(), cube.axis.unit) == (values, "nm")
+    two = band_images(tmp_path / "two", "a_{}nm.tif")
+    for path in list(two.iterdir()):
+        tifffile.imwrite(two / path.name.replace("a_", "b_"), tifffile.imread(path) // 2)
+    assert inspect(two) == {"a": (5, 4, 6), "b": (5, 4, 6)}
+    with pytest.raises(SeveralArraysError, match="2 stacks of images"):
+        read(two)
+    with pytest.warns(SpectralWarning, match="taken for the positions"):
+        np.testing.assert_array_equal(np.asarray(read(two, dataset="b").data), IN_ORDER // 2)
+    tifffile.imwrite(bare / "img_1020.tif", PLANES[0, :3])
+    with pytest.raises(UnreadableError, match=r"img_1020.tif holds 3 × 6 uint16 and img_410.tif 4 × 6"):
+        read(bare, axis="nm")
+
+
+def test_spectra_in_files_of_their_own_keep_the_names_of_the_files(tmp_path):
+    for number in range(3):
+        write(Cube(np.full((1, 20), number, np.float32), AXIS, name="the same"), tmp_path / f"s{number}.csv")
+    experiment = Experiment.default("denoising", read(tmp_path / "s0.csv")).override(f"data.input=[{tmp_path}]")
+    (cube,), _ = from_files(experiment)
+    assert (cube.shape, cube.metadata["labels"]) == ((3, 20), ["s0", "s1", "s2"])

@@ -38,7 +38,7 @@ JAZ = "Jaz Data File\nProcessing Method: Reflectance\n>>>>>Begin Processed Spect
         ("Wavelength (nm);Reference Signal (unitless);Sample Signal (unitless);Absorbance (AU)\n", 2),
         ("Wavelength;Background;Reference;Sample;Reflectance (%)\n", 3), ("Raman shift;Raw;Dark;Processed\n", 2),
         ("wavelength;std_reflectance;mean_reflectance\n", 1), ("wavelength;flux_err;flux\n", 1),
-        ("wavelength;standard dev.;reflectance\n", 1),
+        ("wavelength;standard dev.;reflectance\n", 1), ("wavelength;± reflectance;reflectance\n", 1),
         ("Raman shift (cm-1);Normalised counts;Counts\n", 1),
     ],
 )  # fmt: skip
@@ -248,3 +248,35 @@ def test_titles_of_r_and_of_witec(tmp_path):
     cube = opened(tmp_path, f"{names}\n" + table(WAVE, *S, mark="\t"), "w.txt")
     np.testing.assert_allclose(cube.data, S.reshape(3, 4, 40))
     assert opened(tmp_path, "Pixel\tIntensity\n" + table(range(40), S[0], mark="\t"), "p.txt").shape == (1, 40)
+
+
+def test_units_of_wavenumbers_other_than_1_cm_are_converted_and_a_laser_has_its_own(tmp_path):
+    said = {"mm-1": 10, "m⁻¹": 0.01, "1/µm": 1e4, "kK": 1e3, "10^3 cm-1": 1e3, "rel. cm-1, 532 nm": 1, "laser 532 nm": 1}
+    for unit, factor in said.items():
+        cube = opened(tmp_path, f"Wavenumber ({unit})\tI\n" + table(WAVE, S[0], mark="\t"))
+        assert cube.axis.unit == "1/cm"
+        np.testing.assert_allclose(cube.axis.values, WAVE * factor, err_msg=unit)
+
+
+def test_points_next_to_decimal_commas_set_thousands_apart(tmp_path):
+    counts = 12_000 + np.arange(40)
+    rows = [(f"{w:.1f}".replace(".", ","), f"{c:,}".replace(",", ".")) for w, c in zip(WAVE, counts, strict=True)]
+    for mark in ("\t", ";", ","):
+        text = "\n".join(mark.join(f'"{cell}"' if mark == "," else cell for cell in row) for row in rows)
+        cube = opened(tmp_path, f"nm{mark}counts\n{text}")
+        np.testing.assert_array_equal(cube.data[0], counts)
+
+
+def test_a_remark_between_numbers_that_go_on_ends_no_table(tmp_path):
+    lines = table(WAVE, S[0]).splitlines()
+    for remark in ("; filter", "Filter change at 600 nm", "detector 2;"):
+        (tmp_path / "a.txt").write_text("\n".join([*lines[:20], remark, *lines[20:]]))
+        with pytest.warns(SpectralWarning, match="between numbers that go on below them"):
+            np.testing.assert_allclose(read(tmp_path / "a.txt").data, S[:1])
+
+
+def test_positions_that_each_occur_twice_are_said_to_make_two_spectra(tmp_path):
+    for wave, order in ((np.repeat(WAVE, 2), "in a row"), (np.tile(WAVE, 2), "one run after another")):
+        (tmp_path / "a.txt").write_text("Wavelength (nm),I\n" + table(wave, np.arange(80.0)))
+        with pytest.warns(SpectralWarning, match=f"occurs 2 times, {order}, and they are taken for so many spectra"):
+            assert read(tmp_path / "a.txt").shape == (2, 40)

@@ -56,6 +56,8 @@ def test_depths_and_times_of_any_unit(kind, unit, name, order, tmp_path):
 def test_even_steps_are_those_of_the_header_or_of_the_first_spectrum(said, order, tmp_path):
     cube = read(spc(tmp_path / "a.spc", SIX[:4], order=order, z=[1.0] * 4, z_kind=4, **said))
     assert cube.metadata["coordinates"]["time"]["values"] == [1.0, 3.0, 5.0, 7.0]
+    two = read(spc(tmp_path / "c.spc", SIX[:2], order=order, z=[1.0, 0.0], z_kind=4, **said))  # only the first has its own
+    assert two.metadata["coordinates"]["time"]["values"] == [1.0, 3.0]
     ordered = read(spc(tmp_path / "b.spc", SIX[:3], order=order, flags=4 | 8, z=[3.0, 1.0, 2.0], z_kind=4, **said))
     assert ordered.metadata["coordinates"]["time"]["values"] == [3.0, 1.0, 2.0]
 

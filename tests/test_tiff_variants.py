@@ -21,12 +21,12 @@ LISTED = ", ".join(map(str, WAVE))
 HEADER = "ENVI\nsamples = 6\nlines = 5\nbands = 8\ndata type = 12\ninterleave = bsq\nwavelength units = nm\nwavelength = {" + LISTED + "}\n"
 
 
-def pages(path, words):
+def pages(path, words, metadata=None):
     """One page a band, each with its description, or the first alone with that of the image."""
     with tifffile.TiffWriter(path) as file:
         for number, page in enumerate(FIRST):
             one = words[number] if isinstance(words, list) else words if number == 0 else None
-            file.write(page, photometric="minisblack", metadata=None, description=one, contiguous=False)
+            file.write(page, photometric="minisblack", metadata=metadata, description=one, contiguous=False)
     return path
 
 
@@ -46,10 +46,11 @@ def pages(path, words):
     ],
 )
 def test_descriptions_of_pages_and_of_the_image_give_positions(words, tmp_path):
-    cube = read(pages(tmp_path / "a.tif", words))
-    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
-    np.testing.assert_allclose(cube.axis.values, WAVE)
-    assert cube.axis.unit == "nm"
+    for metadata in (None, {}):  # with which tifffile makes an image of its own of each page
+        cube = read(pages(tmp_path / "a.tif", words, metadata))
+        np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+        np.testing.assert_allclose(cube.axis.values, WAVE)
+        assert cube.axis.unit == "nm"
 
 
 @quiet

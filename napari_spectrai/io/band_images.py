@@ -19,12 +19,11 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import OnDisk, RawArray, SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.notices import noting
 from napari_spectrai.remedies import give, is_answered, where
-from napari_spectrai.spec import listed
+from napari_spectrai.spec import listed, some_of
 
 _TIFF, _PICTURES = (".tif", ".tiff"), {".png": "PNG", ".bmp": "BMP"}
 SUFFIXES = (*_TIFF, *_PICTURES)
 _LEAST, _MOST_LOOKED_AT = 3, 10_000
-_SHOWN = 3
 _VALUE = r"\d+(?:[.,]\d+)?"
 _WITH_UNIT = re.compile(
     rf"(?<![\d.,])(?:(?P<low>{_VALUE})(?:\s*(?:[-–]|_?to_?)\s*))?(?P<value>{_VALUE})[ _]?(?P<unit>nm|cm-?1|ev)(?![^\W_\d])"
@@ -149,8 +148,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if dataset is not None and dataset not in stacks:
         raise ValueError(f"there is no stack of images {dataset!r} in it; {listed(stacks, dataset)}")
     if dataset is None and len(stacks) > 1:
-        names = ", ".join(map(repr, list(stacks)[:_SHOWN])) + (f" and {len(stacks) - _SHOWN} more" if len(stacks) > _SHOWN else "")
-        raise SeveralArraysError(f"it holds {len(stacks)} stacks of images ({names}); choose one {where('dataset')}")
+        raise SeveralArraysError(f"it holds {len(stacks)} stacks of images ({some_of(list(stacks))}); choose one {where('dataset')}")
     name = next(iter(stacks)) if dataset is None else dataset
     bands = stacks[name]
     called = f"{bands[0].path.name} to {bands[-1].path.name}"
@@ -160,10 +158,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             f"{bands[-1].value:g} are positions of bands; if they are {give('axis')}, or their unit alone; else open a file in it"
         )
     data = _stacked(path, [band.path for band in bands])
-    left = [one.name for one in _images(path) if one not in {band.path for band in bands}] if len(stacks) == 1 else []
+    taken = {band.path for band in bands}
+    left = [one.name for one in _images(path) if one not in taken] if len(stacks) == 1 else []
     if left:
-        shown = ", ".join(left[:_SHOWN]) + (f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else "")
-        warn(path, f"{shown} {'is' if len(left) == 1 else 'are'} not read, since the name gives no position as those of the others do")
+        are = "is" if len(left) == 1 else "are"
+        warn(path, f"{some_of(left)} {are} not read, since the name gives no position as those of the others do")
     size, unit = _pixel_size(bands[0].path)
     return RawArray(
         data, spectral=0, axis=_axis(path, bands, called, with_unit=with_unit), pixel_size=size, pixel_unit=unit, name=path.name,

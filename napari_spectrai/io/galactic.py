@@ -219,8 +219,8 @@ def _depths(head: _Head, parts: list[_Part]) -> list[float]:
     steps = np.diff(stored)
     step = head.z_step or parts[0].next_z - parts[0].z
     even = not head.flags & (_RANDOM | _ORDERED)
-    if not even or not step or not np.isfinite(step) or (steps > 0).all() or (steps < 0).all():
-        return stored
+    if not even or not step or not np.isfinite(step) or (any(stored[1:]) and ((steps > 0).all() or (steps < 0).all())):
+        return stored  # and not zeros behind the first
     rows = len(parts) // head.planes if head.planes > 1 and len(parts) % head.planes == 0 else len(parts)
     repeats = rows < len(parts) and (np.diff(stored[:rows]) != 0).all()
     return stored if repeats else [stored[0] + step * (number % rows) for number in range(len(parts))]

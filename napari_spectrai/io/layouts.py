@@ -29,8 +29,9 @@ from napari_spectrai.io.table_dialects import is_excitation
 from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.table_sides import at_places, is_column_number, pair_of_sides, pixels
 from napari_spectrai.io.tables import Table
-from napari_spectrai.io.untitled_layouts import by_values, some_of
+from napari_spectrai.io.untitled_layouts import by_values
 from napari_spectrai.remedies import where
+from napari_spectrai.spec import some_of
 from napari_spectrai.units import Unit, is_unit, quantity_of, unit_of, usual_unit
 
 _NONE = Unit("")

@@ -42,6 +42,10 @@ def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[
     elif bands is None:
         moves = np.logical_or.reduce([np.diff(coordinate) != 0 for coordinate in known.values()] or [np.zeros(len(wave) - 1, bool)])
         bands = next((int(n) + 1 for n in np.flatnonzero(moves)), len(wave))
+    if len(wave) // bands > 1 and not known and names is None and "index" not in layout.roles:
+        lie = "in a row" if plane is not None and plane == len(wave) // bands else "one run after another"
+        count = f"each of its positions occurs {len(wave) // bands} times, {lie}, and they are taken for so many spectra"
+        notes.append(f"{count}; if they are one, write one line for each position")
     wave, values = wave[order], numbers[order, value[0]]
     known = {name: coordinate[order] for name, coordinate in known.items()}
     whole = len(wave) // bands * bands

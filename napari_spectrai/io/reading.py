@@ -17,11 +17,11 @@ from napari_spectrai.io.band_images import numbered
 from napari_spectrai.io.formats import Format, band_images, compression_of, format_of, of_text
 from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
-from napari_spectrai.io.untitled_layouts import some_of
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.parsing import refuse_special
 from napari_spectrai.remedies import Option, answering, give, where
+from napari_spectrai.spec import some_of
 from napari_spectrai.units import known_unit
 
 _OWN = frozenset(

@@ -19,9 +19,9 @@ from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.table_results import is_auxiliary
 from napari_spectrai.io.tables import Table
 from napari_spectrai.io.texts import lines_of
-from napari_spectrai.io.untitled_layouts import some_of
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.remedies import where
+from napari_spectrai.spec import some_of
 
 WHOLE = "table"
 """Name of all tables of a text together, or of its only one."""

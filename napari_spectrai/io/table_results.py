@@ -10,6 +10,7 @@ _AUXILIARY = re.compile(
     r"|\bstandard dev|\bs\.?[de]\.?(?=\s*(?:$|[(\[]|[a-z]))"
     r"|^temp(?:erature)?s?\.?\s*(?:$|[(\[/°])|^t\s*[(\[/,]\s*(?:°|℃|k\b|deg)|^(?:relative )?humidity\b"
     r"|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/])"
+    r"|^\s*(?:±|\+/-)|(?:±|\+/-)\s*$|\b(?:lower|upper)\s*(?:95|ci|conf|bound|limit)|\b(?:ci|conf(?:idence)?)\s*(?:95|low|up|interval)"
     r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|\bivar\b|\binverse variance|^(?:dy|ey|yerr|delta y)$",
     re.IGNORECASE,
 )

@@ -33,6 +33,7 @@ _SURE = ("\t", ";", "|")
 """Marks that separate cells and stand in no number."""
 _GROUPED_BY_BLANKS = re.compile(r"[-+]?\d{1,3}(?:[ \xa0\u202f\u2009']\d{3})+(?:[.,]\d*)?")
 _GROUPED_BY_POINTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+")
 MOST_LEADS = 3
 """Columns, at most, before those whose positions the first line gives."""
 _LONGEST_CELL = 400
@@ -46,11 +47,12 @@ _LONGEST_SAMPLE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How cells are separated (None: by spaces), and whether a comma may be the decimal mark, or sets thousands apart."""
+    """How cells are separated (None: by spaces), and whether a comma may be the decimal mark, or it or a point sets thousands apart."""
 
     delimiter: str | None
     comma: bool
     grouped: bool = False
+    points: bool = False
 
     def cells(self, line: str) -> list[str]:
         """Return the cells of a line, without quotes and spaces around them."""
@@ -69,6 +71,8 @@ class Syntax:
         if "," in cell:
             grouped = self.grouped or "." in cell or cell.count(",") > 1
             cell = ungrouped(cell) if grouped else cell.replace(",", ".") if self.comma else cell
+        elif self.points and _THOUSANDS.fullmatch(cell):
+            cell = cell.replace(".", "")
         cell = cell[:-1].rstrip() if cell.endswith("%") else cell
         if not NUMBER.fullmatch(cell):
             return None
@@ -156,8 +160,10 @@ def with_thousands(lines: Sequence[str], syntax: Syntax) -> Syntax:
     """Return the syntax in which a comma sets thousands apart, if lines show that it is no decimal mark.
 
     It is none where numbers have decimal points too, or where a column holds whole numbers below 1,000 without it; and three digits follow
-    it everywhere.
+    it everywhere. A point does next to numbers with decimal commas, if three digits follow it everywhere.
     """
+    if syntax.comma and not syntax.grouped and _points_group(lines, syntax):
+        return replace(syntax, points=True)
     quoted = syntax.delimiter == ","  # where a comma within a number stands in quotes
     if not (syntax.decimal or quoted) or not any(('"' if quoted else ",") in line for line in lines[:SAMPLE]):
         return syntax
@@ -167,6 +173,16 @@ def with_thousands(lines: Sequence[str], syntax: Syntax) -> Syntax:
     points = any("." in cell and "," not in cell and NUMBER.fullmatch(cell) for column in columns for cell in column)
     small = any(found and any(cell.isdecimal() for cell in column) for column, found in zip(columns, with_comma, strict=True))
     return replace(syntax, grouped=True) if points or small else syntax
+
+
+def _points_group(lines: Sequence[str], syntax: Syntax) -> bool:
+    """Whether points set thousands apart, next to numbers with decimal commas."""
+    if not any("," in line and "." in line for line in lines[:SAMPLE]):
+        return False
+    cells = [cell for line in lines[:SAMPLE] for cell in syntax.cells(line[:_LONGEST_SAMPLE]) if syntax.number(cell) is not None]
+    pointed_ones = [cell for cell in cells if "." in cell and "," not in cell]
+    decimals = any("," in cell and "." not in cell and not _GROUPED.fullmatch(cell) for cell in cells)
+    return decimals and bool(pointed_ones) and all(_THOUSANDS.fullmatch(cell) for cell in pointed_ones)
 
 
 def _commas(lines: Sequence[str], syntax: Syntax) -> tuple[list[list[str]], list[list[str]]]:

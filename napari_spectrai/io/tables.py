@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,11 +26,14 @@ from napari_spectrai.io.table_syntax import (
 )
 from napari_spectrai.io.table_titles import has_corner, head, is_note, is_size, titles_above
 from napari_spectrai.io.texts import lines_of
+from napari_spectrai.spec import some_of
 
 _SHOWN, _LOOKED_AT = 40, 24
 _FREED_AT_ONCE = 2**15
 """Lines that are freed at a time."""
 _MOST_ABOVE = 10_000
+_LONGEST_STEP = 2.5
+"""How many times as long as the step before it a step over a line of words may be."""
 _LEAST_LINES, _MOST_TABLES = 3, 4096
 """Lines of a table next to others, and tables of a text."""
 
@@ -82,7 +86,7 @@ def table_of(content: str, syntax: Syntax | None = None) -> Table:
     grouped = with_thousands([lines[number] for number in rows[:SAMPLE]], syntax)
     if grouped != syntax:
         syntax = grouped
-        notes.append("the commas in its numbers are taken to set thousands apart")
+        notes.append(f"the {'points' if syntax.points else 'commas'} in its numbers are taken to set thousands apart")
     elif may_be_thousands([lines[number] for number in rows[:SAMPLE]], syntax):
         notes.append("the commas in its numbers are taken for decimal marks; if they set thousands apart, save it without them")
     others = [number for first, last in runs if (first, last) != (start, stop) for number in range(first, last)]
@@ -117,8 +121,10 @@ def _around(lines: Sequence[str], start: int, stop: int, others: set[int], blank
     return above, tuple(line for number, line in enumerate(lines[stop:], stop) if number not in others and line.strip())
 
 
-def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, int, tuple[tuple[int, int], ...], list[str]]:
+def _block(lines: list[str], syntax: Syntax, *, single: bool) -> tuple[int, int, tuple[tuple[int, int], ...], list[str]]:
     """Return where the largest run of lines of numbers starts and ends, others like it, and what else the text holds.
+
+    Lines of words between numbers that go on below them are emptied.
 
     Raises
     ------
@@ -127,6 +133,7 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
     """
     runs: list[tuple[int, int, int, int, int]] = []  # start, stop, cells, numbers, lines without words
     start, stop, width, total, rows, bare = -1, -1, 0, 0, 0, 0
+    between: list[str] = []
     plain, mark = plain_lines(syntax).fullmatch, syntax.delimiter
     for number, line in enumerate(lines):
         if rows > 1 and plain(line) and width == (line.count(mark) + 1 if mark else len(line.split())):
@@ -145,6 +152,9 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
             bare += words == 0
         elif rows > 1 and cells == width and _continues(lines, syntax, number, stop):
             stop, total, rows = number + 1, total + numbers, rows + 1  # a word where there is no number
+        elif rows > 1 and words and not numbers and _goes_on(lines, syntax, number, stop):
+            between.append(line.strip()[:_SHOWN])
+            lines[number] = ""
         else:
             if start >= 0:
                 runs.append((start, stop, width, total, bare))
@@ -157,7 +167,23 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
     start, stop, width, *_ = max(runs, key=lambda run: run[3])
     like = tuple((first, last) for first, last, cells, _, count in runs if cells == width and count >= _LEAST_LINES)
     like = like if not single and 1 < len(like) <= _MOST_TABLES else ()
-    return start, stop, like, _other_numbers(lines, syntax, start, stop, width, single=single, several=bool(like))
+    notes = _other_numbers(lines, syntax, start, stop, width, single=single, several=bool(like))
+    titles = {line.strip()[:_SHOWN] for line in lines[max(0, start - _LOOKED_AT) : start]}  # again on each page
+    if words_between := [repr(line) for line in between if line not in titles]:
+        notes.append(f"its lines {some_of(words_between)} between numbers that go on below them are not read")
+    return start, stop, like, notes
+
+
+def _goes_on(lines: Sequence[str], syntax: Syntax, number: int, stop: int) -> bool:
+    """Whether the numbers below a line of words follow those above it by a step as before, as positions do."""
+    around = [line for line in lines[max(0, stop - _LOOKED_AT) : stop] if line.strip() and not is_remark(line)][-2:]
+    around += [line for line in lines[number + 1 : number + _LOOKED_AT] if line.strip() and not is_remark(line)][:1]
+    rows = [syntax.cells(line) for line in around]
+    if len(rows) < 3 or len({len(row) for row in rows}) > 1 or counts(around[-1], syntax)[2]:
+        return False
+    values = [syntax.number(row[0]) for row in rows]
+    before, step = (np.nan if low is None or high is None else high - low for low, high in pairwise(values))
+    return bool(before * step > 0 and abs(step) < _LONGEST_STEP * abs(before))
 
 
 def _continues(lines: Sequence[str], syntax: Syntax, number: int, stop: int) -> bool:

@@ -29,10 +29,9 @@ from napari_spectrai.io.table_syntax import Syntax
 from napari_spectrai.io.tables import Table, table_of
 from napari_spectrai.io.text_rasters import raster
 from napari_spectrai.io.texts import lines_of, text_of
-from napari_spectrai.io.untitled_layouts import some_of
 from napari_spectrai.notices import noting
 from napari_spectrai.remedies import give, where
-from napari_spectrai.spec import listed
+from napari_spectrai.spec import listed, some_of
 
 __all__ = ["columns", "inspect", "read", "write"]
 

@@ -9,18 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.columns import COORDINATES, Layout, columns_in_order, counts_up, in_order, period_of
+from napari_spectrai.spec import some_of
 
 _AT_ONCE = 2**20
 """Numbers that are looked at together."""
-_NAMED_IN_NOTES, _LEAST_ACROSS = 6, 4
+_LEAST_ACROSS = 4
 _BY_CHANCE, _MANY, _MANY_COLUMNS = 0.05, 20, 8
 """Probability below which it is no chance that one of the columns is in order, lines beyond which it is far below, and many columns."""
-
-
-def some_of(names: Sequence[str]) -> str:
-    """Return names as a list in words, the first ones of many."""
-    more = len(names) - _NAMED_IN_NOTES
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED_IN_NOTES])} and {more:,} others"
 
 
 def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:

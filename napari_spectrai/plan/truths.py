@@ -19,7 +19,7 @@ from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.compatibility import with_bands_of
 from napari_spectrai.io.columns import column_roles
-from napari_spectrai.io.folders import is_folder_of_files
+from napari_spectrai.io.folders import is_folder_of_files, stem
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.io.reading import existing
 from napari_spectrai.label_conversion import labels_of
@@ -188,7 +188,9 @@ def _alike(cubes: Sequence[Cube]) -> bool:
 
 
 def _joined(cubes: Sequence[Cube], name: str) -> Cube:
-    return Cube(np.concatenate([cube.numpy() for cube in cubes]), cubes[0].axis, name=name)
+    """Return the spectra of several files as a set, with the names of the files; of a file of several, once for each."""
+    names = [stem(cube.source) if cube.source is not None else cube.name for cube in cubes for _ in range(cube.count)]
+    return Cube(np.concatenate([cube.numpy() for cube in cubes]), cubes[0].axis, name=name, metadata={"labels": names})
 
 
 def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None, *, axis: str | None = None) -> list[Path]:
