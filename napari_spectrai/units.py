@@ -94,14 +94,14 @@ _ALONE = re.compile(r"[\[(]?(?:nm|[uµμ]m|cm\s?\^?[-−⁻][1¹]|1/cm|ev)[\])]?
 _QUANTITY_WORDS = (
     (
         re.compile(
-            r"raman|wave?\s?num|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda|волнов\w+ числ|波[数數]|拉曼|ラマン"
+            r"raman|wave?\s?num|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda|волнов\w+ числ|波[数數]|拉曼|ラマン|파수|라만"
         ),
         "wavenumber",
     ),
     (
         re.compile(
             r"wave?\s?l(?:en|\b)|\bwvls?\b|\bwls?\b|\blist cw\b|\blam(?:bda)?s?\b|λ|wellenl|longueurs? d?.?onde|longitud de onda"
-            r"|lunghezza d.onda|comprimento de onda|golflengte|våglängd|bølgel|długość fali|vlnov|длин\w+ волн|波[长長]"
+            r"|lunghezza d.onda|comprimento de onda|golflengte|våglängd|bølgel|długość fali|vlnov|длин\w+ волн|波[长長]|파장|hullámhossz"
         ),
         "wavelength",
     ),

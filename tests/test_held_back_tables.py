@@ -280,3 +280,14 @@ def test_positions_that_each_occur_twice_are_said_to_make_two_spectra(tmp_path):
         (tmp_path / "a.txt").write_text("Wavelength (nm),I\n" + table(wave, np.arange(80.0)))
         with pytest.warns(SpectralWarning, match=f"occurs 2 times, {order}, and they are taken for so many spectra"):
             assert read(tmp_path / "a.txt").shape == (2, 40)
+
+
+def test_encodings_of_countries_are_known_by_the_words_of_spectra_in_them(tmp_path):
+    titles = {
+        "cp932": ("波長(nm)", "試料ア"), "euc_jp": ("波長(nm)", "強度"), "gb18030": ("波长(nm)", "样品一"), "big5": ("波長(nm)", "樣品一"),
+        "cp949": ("파장(nm)", "시료 나"), "cp1251": ("Длина волны (нм)", "проба"), "cp1250": ("Długość fali (nm)", "próbka"),
+        "cp1252": ("Wellenlänge (nm)", "Prüfkörper"),
+    }  # fmt: skip
+    for encoding, (wave, name) in titles.items():
+        cube = opened(tmp_path, f"{wave},{name},{name} 2\n" + table(WAVE, S[0], S[1]), encoding=encoding)
+        assert (cube.axis.unit, cube.metadata["labels"]) == ("nm", [name, f"{name} 2"]), encoding

@@ -16,6 +16,7 @@ _BEHIND = re.compile(
     re.IGNORECASE,
 )
 _UNCERTAIN = re.compile(_UNCERTAINTY)
+_MAY_HOLD = re.compile(r"[^\W\d_eE]|±|\+/?-")
 _REMARK = re.compile(r"(?m)^([-+.\deE,;|\t \"]*[\d\"])[ \t]+(?:#|//|!)[ \t][^\r\n]*")
 _IS_REMARK = re.compile(r"[ \t](?:#|//|!)[ \t]")
 _NUMBERS = re.compile(r"[-+.\deE,;\t\r| \xa0\"]+")
@@ -57,7 +58,7 @@ def _are_names(sample: list[str], usual: tuple[str, ...]) -> bool:
 
 def _marks(line: str) -> tuple[str, ...]:
     """Return the units and uncertainties of a line that holds nothing else but numbers; none of other lines."""
-    if len(line) > _LONGEST:
+    if len(line) > _LONGEST or not _MAY_HOLD.search(line):
         return ()
     found = tuple(_UNCERTAIN.sub("±", match.group(0)).strip() for match in _BEHIND.finditer(line))
     return found if found and _NUMBERS.fullmatch(_BEHIND.sub("", line)) else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -41,6 +42,10 @@ _LONGEST_CELL = 400
 SAMPLE = 400
 _AGAINST_BLANKS, _SURELY = 1.2, 2.5
 """How many times as many numbers blanks must separate as another mark, since titles and names hold blanks and numbers."""
+_ALONE, _WITH_WORDS = 5, 2
+"""What a number in a line counts for what separates them, and one next to words."""
+_SAME_DIGITS = str.maketrans("023456789", "111111111")
+"""Lines that differ in their digits alone have as many cells, numbers and words (of which some begin with 1, as ``1.#INF``)."""
 _LONGEST_SAMPLE = 50_000
 """Characters of a line from which the separator of its cells is determined."""
 
@@ -128,14 +133,15 @@ def syntax_of(lines: Sequence[str]) -> Syntax | None:
         for line in [*lines[:SAMPLE], *lines[max(middle, SAMPLE) : middle + SAMPLE]]
         if line.strip() and not is_remark(line)
     ]
-    best, most = None, 0.0
+    shapes = Counter(line.translate(_SAME_DIGITS) for line in sample)  # few, of many lines
+    best, most = None, 0
     for syntax in SYNTAXES:
-        score, whole = 0.0, len(sample) > 1 and syntax.delimiter in _SURE
-        for line in sample:
+        score, whole = 0, len(sample) > 1 and syntax.delimiter in _SURE
+        for line, times in shapes.items():
             cells, numbers, words = counts(line, syntax)
             whole = whole and (numbers == 0 or 1 < numbers == cells)
             if numbers >= 2 and words <= numbers:
-                score += numbers * (0.4 if words else 1.0)
+                score += times * numbers * (_WITH_WORDS if words else _ALONE)
         if whole and score and any(" " in cell for cell in syntax.cells(sample[-1])):  # which set thousands apart
             return syntax
         sure = best is not None and best.delimiter in _SURE

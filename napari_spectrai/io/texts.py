@@ -16,9 +16,17 @@ _SPLIT_AT_ONCE = 2**18
 _BETWEEN_THOUSANDS = "'\u2019\u202f\u2009"
 _THOUSANDS = re.compile(rf"(?<=\d)[{_BETWEEN_THOUSANDS}](?=\d{{3}}(?!\d))")
 _IN_BRACKETS = re.compile(r"(?m)^[ \t]*[\[({]([-+.\deE,; \t]*)[\])}],?[ \t]*$")
-_ACCENTS = re.compile(r"[\u00c0-\u00ff]{4}")
-_RUSSIAN = re.compile(r"волн|интенсивн|поглощ|пропуск|отраж|спектр", re.IGNORECASE)
-"""Words that are none in another encoding of one byte a character."""
+_COUNTRY_HEAD = 2**16
+_OF_COUNTRIES = {
+    "cp932": re.compile("波長|波数|強度|吸光|透過|反射率|ラマン|測定|試料|カウント"),
+    "gb18030": re.compile("波长|波数|波數|强度|強度|吸光|透过|透射|反射率|拉曼|光谱|样品"),
+    "euc_jp": re.compile("波長|波数|強度|吸光|透過|ラマン|測定"),
+    "big5": re.compile("波長|波數|強度|吸收|吸光|穿透|拉曼"),
+    "cp949": re.compile("파장|파수|강도|흡광|투과|반사율|라만|시료"),
+    "cp1251": re.compile("волн|интенсивн|поглощ|пропуск|отраж|спектр", re.IGNORECASE),
+    "cp1250": re.compile("długoś|natęż|vlnov|hullámhossz|próbk", re.IGNORECASE),
+}
+"""Encodings, and words in them that are none in another."""
 _POWER = re.compile(r"(?<=\d)[ ]?[×·⋅*x][ ]?10\^[({]?([-+\u2212]?\d{1,3})[)}]?")
 _BLANK_THOUSANDS = re.compile(r"(?<=\d)\xa0(?=\d{3}(?!\d))")
 
@@ -63,9 +71,19 @@ def decoded(content: bytes) -> str:
     try:
         return content.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError:  # instruments write µ in the Windows way
-        western = content.decode("cp1252", "replace")
-        cyrillic = content.decode("cp1251", "replace") if _ACCENTS.search(western) else ""
-        return cyrillic if _RUSSIAN.search(cyrillic) else western
+        return _of_one_country(content) or content.decode("cp1252", "replace")
+
+
+def _of_one_country(content: bytes) -> str:
+    """Return text in the first encoding in which words that spectroscopists of its country use are among its first ones, or ``""``."""
+    head = content[:_COUNTRY_HEAD]
+    for encoding, words in _OF_COUNTRIES.items():
+        try:
+            if words.search(head.decode(encoding, "ignore")):
+                return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return ""
 
 
 def _wide(head: bytes) -> str | None:
