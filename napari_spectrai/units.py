@@ -94,7 +94,8 @@ _ALONE = re.compile(r"[\[(]?(?:nm|[uµμ]m|cm\s?\^?[-−⁻][1¹]|1/cm|ev)[\])]?
 _QUANTITY_WORDS = (
     (
         re.compile(
-            r"raman|wave?\s?num|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda|волнов\w+ числ|波[数數]|拉曼|ラマン|파수|라만"
+            r"raman|wave?\s?num|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda"
+            r"|волнов\w+ числ|波[数數]|拉曼|ラマン|파수|라만"
         ),
         "wavenumber",
     ),
