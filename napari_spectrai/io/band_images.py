@@ -187,7 +187,7 @@ def _stacked(folder: Path, paths: list[Path]) -> Any:
             here, first = (f"{' × '.join(map(str, lengths))} {kind}" for lengths, kind in (form, (shape, dtype)))
             raise ValueError(f"{other.name} holds {here} and {paths[0].name} {first}; move images of other kinds out of the folder")
     if len(shape) != 2:
-        raise ValueError(f"{paths[0].name} holds {' × '.join(map(str, shape))} values and not one plane; open it by itself")
+        raise ValueError(f"{paths[0].name} holds {' × '.join(map(str, shape))} values and not one plane; open that file")
     _plane(paths[0])  # so that pictures in colours are refused before values are asked for
     return OnDisk(folder, (len(paths), *shape), dtype, partial(_part, tuple(paths))).lazy((1, *shape))
 

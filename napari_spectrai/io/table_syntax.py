@@ -45,7 +45,7 @@ _AGAINST_BLANKS, _SURELY = 1.2, 2.5
 _ALONE, _WITH_WORDS = 5, 2
 """What a number in a line counts for what separates them, and one next to words."""
 _SAME_DIGITS = str.maketrans("023456789", "111111111")
-"""Lines that differ in their digits alone have as many cells, numbers and words (of which some begin with 1, as ``1.#INF``)."""
+"""Lines that differ in their digits alone have as many cells, numbers and words (of which some start with 1, as ``1.#INF``)."""
 _LONGEST_SAMPLE = 50_000
 """Characters of a line from which the separator of its cells is determined."""
 
