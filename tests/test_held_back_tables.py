@@ -291,3 +291,27 @@ def test_encodings_of_countries_are_known_by_the_words_of_spectra_in_them(tmp_pa
     for encoding, (wave, name) in titles.items():
         cube = opened(tmp_path, f"{wave},{name},{name} 2\n" + table(WAVE, S[0], S[1]), encoding=encoding)
         assert (cube.axis.unit, cube.metadata["labels"]) == ("nm", [name, f"{name} 2"]), encoding
+
+
+def test_titles_positions_and_settings_that_programs_list_above_their_tables(tmp_path):
+    plot = (
+        "ENVI ASCII Plot File [Mon]\nColumn 1: Wavelength (nm)\nColumn 2: Mean: a~~2##255,0,0\nColumn 3: Mean: b~~3\nColumn 4: Stdev: b\n"
+    )
+    cube = opened(tmp_path, plot + table(WAVE, S[0], S[1], S[2], mark="  "))
+    np.testing.assert_allclose(cube.data, S[:2])
+    assert (cube.axis.unit, cube.metadata["labels"]) == ("nm", ["Mean: a", "Mean: b"])
+    names = [f"p{n}" for n in range(6)]
+    pins = (
+        "\t".join(["Name", "X", "Y", *(f"rad_{n}" for n in range(40))])
+        + "\n"
+        + table(names, range(6), [5, 3, 8, 1, 9, 2], *S[:6].T, mark="\t")
+    )
+    for line in ("# Wavelength:\t\t\t" + "\t".join(map(str, WAVE)), "# Wavelengths: " + ", ".join(map(str, WAVE))):
+        cube = opened(tmp_path, f"# BEAM pin export table\n{line}\n{pins}")
+        np.testing.assert_allclose(cube.data, S[:6])
+        np.testing.assert_allclose(cube.axis.values, WAVE)
+        assert (cube.axis.unit, cube.metadata["labels"]) == ("nm", names)
+    scans = "Labels,A,B\nXaxis,Wavelength,Wavelength\nNum. Points,40,40\n\n"
+    np.testing.assert_allclose(opened(tmp_path, scans + table(WAVE, S[0], S[1])).data, S[:2])
+    rows = table([1] * 40, [1] * 40, [1] * 40, range(1, 41), WAVE, S[0])
+    np.testing.assert_allclose(opened(tmp_path, "ROI,Frame,Row,Column,Wavelength,Intensity\n" + rows).data, S[:1])

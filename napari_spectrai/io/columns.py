@@ -20,7 +20,7 @@ COORDINATES = ("x", "y", "z", "time")
 
 _COUNTED = (
     r"(p[ií]xel(?:e|es|s)?|px|points?|punkt|punto|data ?point|ccd ?pixel|index|idx|no\.?"
-    r"|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
+    r"|nr\.?|rows?|columns?|frames?|rois?|strips?|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
 )
 _CALLED = (
     r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename|klasse|kategorie|probe|bezeichnung|classe"

@@ -113,6 +113,8 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     position = next((column for column in others if named[column] == "position"), None)
     if counts_up(values) and any(word and (unit_of(word) or _NONE).name in ("nm", "1/cm") for word in words):
         return None  # X1 (nm), X2 (nm), …
+    if np.unique(values).size == 1 and len(values) > 1:
+        return None  # a setting of each spectrum
     running = counts_up(values) and not any(words)
     if not _is_head(table, values, position, others, plain=not any(words), running=running):
         return None
@@ -205,7 +207,8 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
             roles[column] = "ignored"
             notes.append(f"{titles[column]} is no spectrum and is not read")
         elif (role in COORDINATES and not long and not still[column]) or (role == "label" and column not in table.words):
-            roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
+            # T is a transmittance, and a sample a spectrum; the column of a detector counts the bands
+            roles[column] = "index" if role in COORDINATES and counts_up(numbers[:, column]) else "intensity"
         elif role == "intensity" and column < chosen and still[column] and not INTENSITY.search(titles[column]):
             roles[column] = "index"  # a setting
         elif role == "intensity" and counts_up(numbers[:, column]) and not INTENSITY.search(titles[column]):

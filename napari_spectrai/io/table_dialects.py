@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from napari_spectrai.io.table_syntax import NUMBER
 from napari_spectrai.io.tables import Table
 from napari_spectrai.units import quantity_of, unit_of
 
@@ -14,6 +15,9 @@ _SPECTRA_VISTA = ("Wavelength (nm)", "Rad. (Ref.)", "Rad. (Target)", "Reflect. %
 _CGATS = ("BEGIN_DATA_FORMAT", "END_DATA_FORMAT")
 _ARFF = re.compile(r"@attribute\s+(?:['\"]([^'\"]+)['\"]|(\S+))", re.IGNORECASE)
 _TRIOS = re.compile(r"Unit\d+\s*=\s*(?:\$\w+\s+)*(.+)")
+_COLUMN = re.compile(r"\s*column\s*(\d+)\s*:\s*(.+)", re.IGNORECASE)
+_KEY = re.compile(r"[\s#%;/*\"']*([^\W\d][^:=\t,;\d]{1,40})[:=\t,;]")
+_LINES_ABOVE, _LEAST_POSITIONS = 50, 3
 _EXCITATION = re.compile(r"(?<![^\W_])(?:ex|exc|excitation|anregung\w*)(?![^\W_])", re.IGNORECASE)
 _EMISSION = re.compile(r"(?<![^\W_])(?:em|emi|emission)(?![^\W_])", re.IGNORECASE)
 _BOTH = re.compile(r"\s*\\\s*|(?<=[\w)\]])(?<!(?<![^\W_])1)\s*/\s*(?=[A-Za-z]{2,})")
@@ -26,9 +30,42 @@ def spelled_out(table: Table) -> Table:
         return replace(table, names=tuple(_JAZ[name] for name in table.names))
     if not table.names and table.width == len(_SPECTRA_VISTA) and any("Spectra Vista SIG" in line for line in table.above[:2]):
         return replace(table, names=_SPECTRA_VISTA)
-    if not table.names and (names := _listed(table)):
+    if names := _of_envi(table) or (() if table.names else _listed(table)):
         return replace(table, names=names)
-    return _of_corner(table)
+    return _of_corner(_under_positions(table))
+
+
+def _of_envi(table: Table) -> tuple[str, ...]:
+    """Return the titles that lines such as ``Column 2: Mean: ROI #1~~2##255,0,0`` give to columns of that number."""
+    found = {match.group(1): match.group(2) for line in table.above if (match := _COLUMN.match(line))}
+    if len(found) != table.width or set(found) != {str(number + 1) for number in range(table.width)}:
+        return ()
+    return tuple(found[str(number + 1)].partition("~~")[0].strip() for number in range(table.width))
+
+
+def _under_positions(table: Table) -> Table:
+    """Return a table with the positions of its bands for their titles, where a line above it lists them by the name of their quantity."""
+    if not table.names or table.syntax is None:
+        return table
+    for line in table.above[-_LINES_ABOVE:]:
+        key = _KEY.match(line)
+        quantity = "" if key is None else quantity_of(key.group(1))
+        if key is None or quantity not in ("wavelength", "wavenumber") or is_excitation(key.group(1)):
+            continue
+        cells = table.syntax.cells(line)
+        if len(cells) != table.width:  # then the last columns are meant
+            cells = [cell for cell in re.split(r"[\s,;]+", line[key.end() :]) if cell]
+            cells = [""] * (table.width - len(cells)) + cells
+        known = {column: cell for column, cell in enumerate(cells) if NUMBER.fullmatch(cell) and float(cell) > 0}
+        bands = len(cells) == table.width and len(known) >= _LEAST_POSITIONS and not any(column in table.words for column in known)
+        bands = bands and (0 in table.words or len(known) < table.width - 1)  # else the line has titles, of spectra in columns
+        if bands and not any(quantity_of(name) for name in table.names):
+            unit = unit_of(key.group(1)) if quantity == "wavelength" else None
+            names = dict(enumerate(table.names)) | {column: f"{quantity} {cell}" for column, cell in known.items()}
+            if unit is not None and unit.factor == 1:
+                names |= {column: f"{cell} {unit.name}" for column, cell in known.items()}
+            return replace(table, names=tuple(names.values()))
+    return table
 
 
 def _listed(table: Table) -> tuple[str, ...]:
