@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 import tifffile
+from scipy.io import netcdf_file
 
 from napari_spectrai import Cube, SpectralAxis, SpectralWarning, read, write
 
@@ -117,3 +118,21 @@ def test_steps_of_planes_are_written_for_other_programs(shape, planes, suffix, t
         )
         kept = {"z": scale.get("z"), "time": scale.get("t")}
         assert {name: step for name, step in kept.items() if step} == {name: one["step"] for name, one in planes.items()}
+
+
+def test_units_of_the_conventions_for_climate_and_forecast(tmp_path):
+    cases = {"m-1": ("1/cm", 0.01), "Hz": ("1/cm", 1 / 2.99792458e10), "m": ("nm", 1e9), "um": ("um", 1)}
+    for unit, (known, factor) in cases.items():
+        with netcdf_file(tmp_path / "a.nc", "w") as file:
+            file.createDimension("time", 3)
+            file.createDimension("spectral", 5)
+            file.createVariable("radiance", "d", ("time", "spectral"))[:] = np.arange(15.0).reshape(3, 5)
+            positions = file.createVariable("spectral", "d", ("spectral",))
+            positions[:] = wanted = (np.arange(5) + 5) / factor
+            positions.units = unit
+            time = file.createVariable("time", "d", ("time",))
+            time[:], time.units = [0, 30, 90], "seconds since 2026-01-01 00:00:00"
+        cube = read(tmp_path / "a.nc")
+        assert (cube.shape, cube.axis.unit) == ((3, 5), known)
+        np.testing.assert_allclose(cube.axis.values, wanted * factor, err_msg=unit)
+        assert cube.metadata["coordinates"] == {"time": {"values": [0.0, 30.0, 90.0], "unit": "s"}}

@@ -86,6 +86,22 @@ def test_guessed_sides_and_orders_are_said(kind, tmp_path):
         read(save(tmp_path, kind, {"Y": BY_ROWS}, {"m": 5, "n": 6}))
 
 
+def test_lists_called_x_and_y_place_spectra_that_stay_a_set(tmp_path):
+    columns, rows = np.meshgrid(np.arange(6) * 2.0, np.arange(5) * 3.0)
+    for kind in FORMATS[:4]:
+        order = "F" if kind == "mat" else "C"  # in which `shape` folds
+        lists = {"x": columns.ravel(order), "y": rows.ravel(order)}
+        path = save(tmp_path, kind, {"spectra": BY_COLUMNS if kind == "mat" else BY_ROWS, "wavelength": WAVE, **lists}, {})
+        with pytest.warns(SpectralWarning, match="x and y place its 30 spectra on 5 × 6 points; for an image give height and width"):
+            cube = read(path)
+        assert (cube.shape, cube.axis.unit) == ((30, 8), "nm")
+        assert {side: one["values"] for side, one in cube.metadata["coordinates"].items()} == {k: v.tolist() for k, v in lists.items()}
+        np.testing.assert_array_equal(np.asarray(read(path, shape=(5, 6)).data), CUBE)
+    np.savez(tmp_path / "u.npz", spectra=BY_ROWS, wavelength=WAVE, x=np.arange(30.0), y=np.arange(30.0), x_unit="um", y_unit="um")
+    cube = read(tmp_path / "u.npz")  # the unit of x is none of the wavelengths
+    assert (cube.axis.unit, cube.metadata["coordinates"]["x"]["unit"]) == ("nm", "um")
+
+
 @pytest.mark.parametrize("kind", FORMATS[:4])
 def test_a_list_called_x_is_that_of_spectra_called_y_and_is_else_mentioned(kind, tmp_path):
     line = WAVE**1.01

@@ -19,7 +19,7 @@ from napari_spectrai.io.axis_lists import find_axis, say_unfitting
 from napari_spectrai.io.container import choose, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 from napari_spectrai.io.ordered_lines import of_ordered_line
-from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of, with_places
 from napari_spectrai.parsing import read_document
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes", "map_layer", *OF_SPECTRA)
@@ -159,9 +159,10 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
         say_unfitting(path, {n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiu"}, data.shape, name)
     size, unit = _spacing(lists, data.shape)
     sure = place is not None or plainly_last(data)
-    return RawArray(
+    whole = RawArray(
         data, spectral=-1 if place is None else place, sure=sure, axis=axis, by_length=True, pixel_size=size, pixel_unit=unit, dataset=name
     )
+    return with_places(path, whole, lists, _units(lists, words))
 
 
 def member(archive: Any, name: str) -> Any:
@@ -172,7 +173,7 @@ def member(archive: Any, name: str) -> Any:
 
 def _units(lists: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, str]:
     """Return the units that texts of the archive give for its lists, by names such as ``wavelength_unit``, or ``units`` for all."""
-    keys = ("{}_units", "{}_unit", "units", "unit", "spectral_unit", "x_unit")
+    keys = ("{}_units", "{}_unit", "units", "unit", "spectral_unit", *([] if "x" in lists else ["x_unit"]))
     return {
         name: found for name in lists if (found := next((words[key.format(name)] for key in keys if key.format(name) in words), "")) != ""
     }

@@ -19,8 +19,15 @@ from napari_spectrai.remedies import is_answered
 from napari_spectrai.units import quantity_of, unit_of
 
 _LENGTHS = {"um": "um", "µm": "um", "μm": "um", "micrometer": "um", "micron": "um", "mm": "mm", "nm": "nm", "m": "m"}
-_TIMES = {word: unit for unit, words in {"s": "s sec second seconds", "ms": "ms", "min": "min minute minutes", "h": "h hours"}.items()
-          for word in words.split()}  # fmt: skip
+_TIMES = {
+    word: unit
+    for unit, words in {
+        "s": "s sec second seconds", "ms": "ms milliseconds", "min": "min minute minutes", "h": "h hours", "day": "days",
+    }.items()
+    for word in (unit, *words.split())
+}  # fmt: skip
+_SINCE = re.compile(r"\s+since\s.*")
+"""What the conventions for climate and forecast put behind the unit of a time."""
 _TITLES = {"z": "z", "depth": "z", "height": "z", "time": "time", "t": "time", "x": "x", "y": "y"}
 _STAGE = re.compile(r"(^|[_ .-])[sxyz]?[xyz]($|[_ .-])|sample|stage|position|row|column|pixel|time")
 _LEAST_PLACES = 2
@@ -178,7 +185,7 @@ def placement(
     """Return where the pixels lie, from the positions along the dimensions that are not spectral."""
     rest = [number for number in range(len(shape)) if number != place]
     lines = {number: values.astype(np.float64) for number, values in lines.items() if number != place}
-    said = {number: units.get(axes[number], "").strip("[]() ").casefold() for number in lines}
+    said = {number: _SINCE.sub("", units.get(axes[number], "").strip("[]() ").casefold()) for number in lines}
     if len(rest) == 1:
         return Placement(metadata=_coordinates(axes[rest[0]], lines.get(rest[0]), said.get(rest[0], "")))
     leads = [number for number in rest[:-2] if (said.get(number) in _LENGTHS or said.get(number) in _TIMES) and _step(lines[number])]

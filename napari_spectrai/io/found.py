@@ -215,6 +215,8 @@ def warn(path: Path, message: str) -> None:
 _LONGEST_REASON = 400
 _LONGEST_WAVE = 1e8
 """Wavelengths in nm beyond which no instrument for light measures."""
+_LIGHT, _HERTZ_PER_WAVENUMBER = 1e11, 29_979_245_800.0
+"""Frequencies in Hz from which they are those of light, and not of a lock-in amplifier or a clock."""
 _SHORTEST, _LONGEST = 300, 3000
 """Wavelengths in nm of most spectral cameras and spectrometers."""
 
@@ -256,6 +258,8 @@ def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> Spec
     known = None if known is None or not known.name else known  # "unknown" is no unit
     if known is not None and known.name == "nm" and known.factor > 1 and np.abs(found).max(initial=0) * known.factor > _LONGEST_WAVE:
         known = None  # a sloppy word, such as cm for 1/cm
+    if said.casefold() in ("hz", "hertz") and found.size and np.abs(found).min() > _LIGHT:
+        known = Unit("1/cm", 1 / _HERTZ_PER_WAVENUMBER)
     if known is None and not said and found.size and np.isfinite(found).all():
         known = usual_unit(quantity_of(quantity), found)
         if known is not None and not is_answered("axis"):

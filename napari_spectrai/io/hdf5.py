@@ -29,7 +29,7 @@ from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.packing import list_of_packing, of_packing
 from napari_spectrai.io.satellites import prisma_scale
-from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of, with_places
 from napari_spectrai.remedies import give
 from napari_spectrai.units import unit_of
 
@@ -183,7 +183,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             pixel_unit=where.pixel_unit,
             **more,
         )
-        return upright(whole, names_of(main, axes, aliases, arrays))
+        return upright(with_places(path, whole, others, units_too), names_of(main, axes, aliases, arrays))
 
 
 def _described(path: Path, data: Any, main: h5py.Dataset, arrays: Mapping[str, h5py.Dataset]) -> RawArray | None:

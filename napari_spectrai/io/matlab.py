@@ -23,7 +23,7 @@ from napari_spectrai.io.matlab_elements import gathered, is_element, units_in
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import is_own
 from napari_spectrai.io.ordered_lines import of_ordered_line
-from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of, with_places
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
@@ -99,7 +99,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         dataset=name,
         pixel_unit=words.get("pixel_unit", "pixel") if found.pixel_size is not None else "pixel",
         name=words.get("name", ""),
-        metadata=json.loads(words["metadata"]) if "metadata" in words else {},
+        metadata={**found.metadata, **(json.loads(words["metadata"]) if "metadata" in words else {})},
     )
 
 
@@ -197,7 +197,7 @@ def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str],
     size = np.ravel(others.get("pixel_size", ()))
     if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, as MATLAB stores one spectrum
         place = 0
-    return RawArray(
+    whole = RawArray(
         data,
         spectral=-1 if place is None else place,
         # a bare matrix may be spectra in rows or, as MATLAB users often have it, in columns
@@ -207,6 +207,7 @@ def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str],
         axis=axis,
         pixel_size=(float(size[0]), float(size[1])) if size.size == 2 else None,
     )
+    return with_places(path, whole, lists, units)
 
 
 def _square(count: int) -> bool:

@@ -53,6 +53,8 @@ def of_sample(titles: Sequence[str]) -> list[int]:
     """
     words = [_words(title) for title in titles]
     everything = list(range(len(words)))
+    if [word.strip().casefold() for word in words] == ["y", "e"]:  # Mantid's values and errors
+        return [0]
     of_errors = any(_STD.fullmatch(word) for word in words)  # so that "Std 2" is that of a second spectrum, and no standard
     plain = [number for number in everything if not (is_auxiliary(words[number]) or (of_errors and _STD_OF_ONE.fullmatch(words[number])))]
     corrected = [number for number in plain if _CORRECTED.search(words[number])]

@@ -158,7 +158,7 @@ def is_size(line: FloatTable, count: int) -> bool:
 
 def has_corner(numbers: FloatTable) -> bool:
     """Whether the first cell of a matrix is a 0 where its first line and its first column, which are in order, meet."""
-    if min(numbers.shape) < _LEAST_CORNER or numbers[0, 0] != 0:
+    if min(numbers.shape) < _LEAST_CORNER - 1 or numbers[0, 0] != 0:
         return False
     sides = [numbers[0], numbers[:, 0]]
     if not all(np.isfinite(side).all() and _in_order(side[1:]) for side in sides):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import short_name
+from napari_spectrai.io.facts import length_of
 from napari_spectrai.io.found import RawArray, warn
 from napari_spectrai.remedies import is_answered, where
 
@@ -37,6 +39,9 @@ _SHORT_SIDES = (
 """Names that numbers of other kinds have too: of matrices, of filters."""
 
 
+_SIDE = re.compile(
+    r"(?:(?:pos|position|stage|map|coord|coordinate|pixel|spatial)s?[_ ]?)?([xyz])s?(?:[_ ]?(?:pos|position|coord|coordinate|um|mm)s?)?"
+)
 COUNTS = (1, 2, 3)
 """How many numbers give a side of an image, both, or both and the bands."""
 _MOST = 2**31
@@ -78,6 +83,33 @@ def sides_of(others: Mapping[str, Any], shape: tuple[int, ...]) -> Sides | None:
 
 def _are_counts(values: Any) -> bool:
     return values.dtype.kind in "fiu" and bool(np.isfinite(values).all() and (values == np.rint(values)).all() and (values < _MOST).all())
+
+
+def with_places(path: Path, found: RawArray, lists: Mapping[str, Any], units: Mapping[str, str]) -> RawArray:
+    """Return a set of spectra with the places that lists called x and y (and z) next to it give each of them.
+
+    It stays a set, as labels next to it count its spectra; where `shape` would make an image of them, a warning says its sides.
+    """
+    shape = tuple(found.data.shape)
+    count = shape[1 - found.spectral % 2] if len(shape) == 2 else 0
+    if count < 2 or shape[0] == shape[1] or is_answered("shape") or is_answered("spectral") or "coordinates" in found.metadata:
+        return found
+    placed: dict[str, tuple[Any, str]] = {}
+    for name, values in lists.items():
+        flat, side = np.ravel(values), _SIDE.fullmatch(short_name(name))
+        if side is not None and flat.size == count and flat.dtype.kind in "fiu" and np.isfinite(flat).all():
+            unit, factor = length_of(units.get(name, ""))
+            placed.setdefault(side.group(1), (flat * factor if factor != 1 else flat, unit))
+    if not {"x", "y"} <= set(placed):
+        return found
+    x, y = placed["x"][0], placed["y"][0]
+    rows, columns = np.unique(y).size, np.unique(x).size
+    slow, runs = (x, rows) if found.by_columns else (y, columns)
+    if rows * columns == count and min(rows, columns) > 1 and (slow.reshape(-1, runs) == slow[::runs, None]).all():
+        said = f"its lists x and y place its {count} spectra on {rows} × {columns} points"
+        warn(path, f"{said}; for an image give height and width {where('shape')}")
+    coordinates = {side: {"values": values.tolist(), "unit": unit} for side, (values, unit) in sorted(placed.items())}
+    return replace(found, metadata={**found.metadata, "coordinates": coordinates})
 
 
 def folded(path: Path, data: Any, sides: Sides, axis: SpectralAxis | None, *, by_columns: bool = False) -> RawArray:

@@ -21,7 +21,7 @@ from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
 from napari_spectrai.io.named_units import units_for
 from napari_spectrai.io.packing import PACKING, list_of_packing, of_packing
-from napari_spectrai.io.unfolded import COUNTS, folded, sides_of
+from napari_spectrai.io.unfolded import COUNTS, folded, sides_of, with_places
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe, say_unwritten
 from napari_spectrai.io.zarr_stores import node_of
 
@@ -72,7 +72,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     found = of_coordinates(
         path, values, dimensions, known, units, words, name=name,
     )  # fmt: skip
-    found = replace(found, name=str(attributes.get("name") or ""), dataset=name)
+    found = with_places(path, replace(found, name=str(attributes.get("name") or ""), dataset=name), known, units)
     if found.axis is None:
         say_unfitting(path, {key: item.shape for key, item in arrays.items()}, tuple(data.shape), name)
     size = attributes.get("pixel_size")
