@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import warnings
 
 import h5py
 import numpy as np
@@ -333,3 +334,22 @@ def test_numbers_of_repeats_distinguish_spectra_of_one_value_a_line_in_any_order
     numbered = [(2 * "ab".index(name) + rep, *rest) for name, rep, *rest in any_order if rep < 3]
     cube = opened(tmp_path, table(*zip(("id", "wavelength", "R"), *numbered, strict=True)), "t.csv")
     np.testing.assert_allclose(cube.data, S[[0, 1, 3, 4]])
+
+
+def test_values_in_the_byte_order_that_a_header_does_not_name_are_said(tmp_path):
+    smooth = np.add.outer(np.add.outer(np.arange(8.0), np.sin(np.arange(19) / 5)), np.cos(np.arange(20) / 7)) + 3
+    noise = np.random.default_rng(0).random(smooth.shape)
+    for values, kinds in ((smooth * 2000, ("f4", "f8", "u2", "i4")), (noise * 4000, ("f4", "f8", "u2")), (noise - 0.5, ("f4", "f8"))):
+        for kind in kinds:
+            for stored, named in (("<", 0), (">", 1), ("<", 1), (">", 0)):
+                code = {"f4": 4, "f8": 5, "u2": 12, "i4": 3}[kind]
+                (tmp_path / "a.dat").write_bytes(values.astype(stored + kind).tobytes())
+                (tmp_path / "a.hdr").write_text(
+                    f"ENVI\nsamples = 20\nlines = 19\nbands = 8\ndata type = {code}\ninterleave = bsq\nbyte order = {named}\n"
+                )
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    read(tmp_path / "a.hdr")
+                said = [str(one.message) for one in caught if "the other byte order" in str(one.message)]
+                assert bool(said) == ((stored == "<") == bool(named)), (kind, stored, named, said)
+                assert all(f"change 'byte order' in a.hdr to {1 - named}" in one for one in said)

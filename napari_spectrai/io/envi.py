@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.io.byte_orders import say_order
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.envi_axis import axis_of
 from napari_spectrai.io.envi_fields import TYPES, number_of, numbers_of, parse, parts_of, whole
@@ -90,6 +91,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if _starts_as_tiff(values) and not whole(fields, "header offset", 0):
         return _of_tiff(path, values, fields)
     data: Any = mapped(values, order + TYPES[code], shape, whole(fields, "header offset", 0))
+    say_order(path, data, f"change 'byte order' in {header.name} to {0 if order == '>' else 1}")
     if (surplus := values.stat().st_size - data.nbytes - whole(fields, "header offset", 0)) > 0:
         warn(
             path,

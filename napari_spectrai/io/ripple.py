@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.byte_orders import say_order
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.found import RawArray, mapped, paired, positions, warn
@@ -92,6 +93,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     data = mapped(
         values, f"{_ORDERS[order]}{_KINDS[kind]}{size}", (deep, high, wide) if first else (high, wide, deep), _whole(fields, "offset", 0)
     )
+    say_order(path, data, f"change 'byte-order' in {header.name}")
     if record == "dont-care" and deep > 1 and high * wide > 1:
         said = "its header does not say whether spectra or images follow each other; spectra are taken"
         warn(path, f"{said}. If that is wrong choose another {where('spectral')}")
