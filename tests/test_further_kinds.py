@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import warnings
+import zipfile
 
 import h5py
 import numpy as np
@@ -224,6 +225,18 @@ def test_folders_and_headers_say_what_they_are(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "e.spc").data, [[1, 2, 3]])
     (tmp_path / "e.spc").write_bytes(bytes(range(12)))
     np.testing.assert_array_equal(read(tmp_path / "e.spc").data.ravel(), np.arange(12))
+    with zipfile.ZipFile(tmp_path / "sheet", "w") as sheet:
+        sheet.writestr("[Content_Types].xml", "")
+    foreign = {
+        b"SIMPLE  =                    T": "FITS is not read; save its array as", b"\x89PNG\r\n\x1a\n": "it is a picture",
+        b"%PDF-1.4": "a document", b"<!DOCTYPE html>\n<table>": "a document; save its table as .csv", (tmp_path / "sheet").read_bytes(): "it is a spreadsheet; save",
+        b"Andor Technology Multi-Channel File\n": "Andor Solis .* export it", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an OLE file",
+    }  # fmt: skip
+    for content, words in foreign.items():  # whatever the suffix is
+        for name in ("f.csv", "f.dat", "f.tif", "f.h5", "f", "f.img"):
+            (tmp_path / name).write_bytes(content.ljust(600, b" "))
+            with pytest.raises(ValueError, match=words):
+                read(tmp_path / name)
 
 
 def test_titles_and_sizes_that_a_text_lists_in_a_way_of_its_own(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from napari_spectrai.io.agilent_files import is_image
 from napari_spectrai.io.envi_fields import describes
+from napari_spectrai.io.foreign import ARCHIVES, CLOSED, FOREIGN, VAMAS, foreign_content, starts
 from napari_spectrai.io.found import DECLARATIONS
 from napari_spectrai.spec import listed
 
@@ -87,53 +88,6 @@ _CONTENT: tuple[tuple[bytes, str], ...] = (
     (b"PEPE", "PerkinElmer"), (b"WIT_PR", "WITec"), (b"WIT_DA", "WITec"),
     (b"CDF\x01", "netCDF"), (b"CDF\x02", "netCDF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
 )  # fmt: skip
-
-_CLOSED: dict[str, tuple[tuple[str, ...], bytes]] = {
-    "LabSpec 6 files": ((".l6s", ".l6m", ".l6v"), b"LabSpec6"),
-    "older files of Renishaw WiRE (.wxd)": ((".wxd",), b"#WXD"),
-    "groups and maps of OMNIC": ((".spg", ".srs", ".srsx"), b""),
-    "files of neaSCAN": ((".nea",), b""),
-}
-"""Files of instruments that are known and not read, by their suffixes and first bytes."""
-
-
-_FOREIGN: tuple[tuple[tuple[str, ...], str], ...] = (
-    ((".xlsx", ".xlsm", ".xls", ".ods", ".numbers"), "it is a spreadsheet; save the sheet as .csv"),
-    (
-        (".czi", ".nd2", ".lif", ".oib", ".oif", ".oir", ".vsi"),
-        "plugins of napari read it, such as those of bioio; a dock takes the layer",
-    ),
-    ((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"), "it is a picture, with three colours at most; labels are read by read_labels"),
-    ((".pkl", ".pickle", ".pt", ".pth"), "opening it would run code that is in it; save its arrays as .npz or .h5"),
-    ((".rds", ".rdata", ".rda"), "it is a file of R; save the table with write.csv"),
-    ((".parquet", ".feather", ".arrow", ".sqlite", ".db"), "it is a file of tables; save the table as .csv, or its values as .npz"),
-    ((".fits", ".fit", ".fts"), "FITS is not read; save its array as .npy or .h5"),
-    ((".sif",), "files of Andor Solis are not read; export it as ASCII (.asc), which is"),
-    ((".vms",), "VAMAS is not read; export it as a text with columns"),
-    ((".tdms",), "files of LabVIEW are not read; export it as text or .h5"),
-    (
-        (".procspec", ".rfl8", ".rfl8x", ".irr8", ".raw8"),
-        "files of OceanView and AvaSoft are not read; export it as text, which is",
-    ),
-    ((".pdf", ".doc", ".docx", ".html", ".htm"), "it is a document; save its table as .csv"),
-)
-"""Suffixes of other programs, and what to do about each."""
-_VAMAS = b"VAMAS Surface Chemical Analysis"
-_PACKED = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "ZIP"))
-_ARCHIVES = (".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar")
-
-
-def _starts(path: Path, magic: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(magic)) == magic
-    except OSError:
-        return False
-
-
-def compression_of(path: Path) -> str:
-    """Return the name of the compression that a file's first bytes show, or ``""``."""
-    return next((name for magic, name in _PACKED if _starts(path, magic)), "")
 
 
 def _named(name: str) -> Format:
@@ -225,8 +179,8 @@ def is_text(path: Path) -> bool:
 def of_text(path: Path) -> Format | None:
     """Return the format of tables for a text whose suffix no format has; None for other files and those known not to be read."""
     suffix = path.suffix.lower()
-    closed = any(suffix in suffixes or (magic and _starts(path, magic)) for suffixes, magic in _CLOSED.values())
-    closed = closed or _starts(path, _VAMAS)  # which lists its numbers one below the other, those of its header too
+    closed = any(suffix in suffixes or (magic and starts(path, magic)) for suffixes, magic in CLOSED.values())
+    closed = closed or starts(path, VAMAS)  # which lists its numbers one below the other, those of its header too
     return None if closed or not path.is_file() or not is_text(path) else _of_suffix(_named("text"), path.name.lower(), suffix)
 
 
@@ -258,17 +212,19 @@ def writer_of(path: str | Path) -> Format:
 
 def _unknown(path: Path) -> NoReturn:
     suffix = path.suffix.lower()
-    kind = next((name for name, (suffixes, magic) in _CLOSED.items() if suffix in suffixes or (magic and _starts(path, magic))), None)
+    kind = next((name for name, (suffixes, magic) in CLOSED.items() if suffix in suffixes or (magic and starts(path, magic))), None)
     if kind is not None:
         raise ValueError(
             f"{path}: no reader for {kind}, whose layout is not published; export it as text, which is read with its positions"
         )
-    if suffix in _ARCHIVES:
+    if suffix in ARCHIVES:
         raise ValueError(f"{path}: {suffix} is an archive; unpack it, and open what is in it")
-    remedy = next((words for known, words in _FOREIGN if suffix in known), None)
+    remedy = next((words for known, words in FOREIGN if suffix in known), None)
     if remedy is not None:
         raise ValueError(f"{path}: no reader for {suffix}: {remedy}")
 
+    if path.is_file() and (words := foreign_content(path)):
+        raise ValueError(f"{path}: no reader for it: {words}")
     suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
     raise ValueError(f"{path}: no reader for {_suffix_in_words(path)}; {listed(suffixes, suffix)}")
 

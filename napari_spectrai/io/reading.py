@@ -14,7 +14,8 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import local, recover
 from napari_spectrai.io.band_images import numbered
-from napari_spectrai.io.formats import Format, band_images, compression_of, format_of, of_text
+from napari_spectrai.io.foreign import compression_of, foreign_content
+from napari_spectrai.io.formats import Format, band_images, envi_header, format_of, of_text
 from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.layer_axes import SpectralWarning
@@ -234,9 +235,16 @@ def existing(path: Path) -> Format:
         raise UnreadableError(f"{path}: cannot be read as {known.name}: it is empty; it may still be being written")
     if path.is_dir() and known.module not in ("zarr", "omezarr", "band_images"):
         raise UnreadableError(f"{path}: it is a folder with the name of a file; open a file in it")
+    if not _may_start_with_anything(path, known) and (words := foreign_content(path)):
+        raise UnreadableError(f"{path}: cannot be read as {known.name}: {words}")
     if known.module not in _RAW and (packed := compression_of(path)) and (packed != "ZIP" or not known.is_archive):
         raise UnreadableError(f"{path}: it is compressed ({packed}) in spite of its suffix; unpack it, and open what is in it")
     return known
+
+
+def _may_start_with_anything(path: Path, known: Format) -> bool:
+    """Whether a file holds raw values with a header next to it, or is of a kind whose own reader names what it is instead."""
+    return path.is_dir() or known.module in ("galactic", "ripple", "agilent") or (known.module == "envi" and envi_header(path) is not None)
 
 
 def _has_table(path: Path, known: Format) -> bool:

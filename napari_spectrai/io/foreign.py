@@ -1,0 +1,87 @@
+"""Files of other programs, which are known and not read, by their suffixes or their first bytes, and what to do about each."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+CLOSED: dict[str, tuple[tuple[str, ...], bytes]] = {
+    "LabSpec 6 files": ((".l6s", ".l6m", ".l6v"), b"LabSpec6"),
+    "older files of Renishaw WiRE (.wxd)": ((".wxd",), b"#WXD"),
+    "groups and maps of OMNIC": ((".spg", ".srs", ".srsx"), b""),
+    "files of neaSCAN": ((".nea",), b""),
+}
+"""Files of instruments that are known and not read, by their suffixes and first bytes."""
+
+
+FOREIGN: tuple[tuple[tuple[str, ...], str], ...] = (
+    ((".xlsx", ".xlsm", ".xls", ".ods", ".numbers"), "it is a spreadsheet; save the sheet as .csv"),
+    (
+        (".czi", ".nd2", ".lif", ".oib", ".oif", ".oir", ".vsi"),
+        "plugins of napari read it, such as those of bioio; a dock takes the layer",
+    ),
+    ((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"), "it is a picture, with three colours at most; labels are read by read_labels"),
+    ((".pkl", ".pickle", ".pt", ".pth"), "opening it would run code that is in it; save its arrays as .npz or .h5"),
+    ((".rds", ".rdata", ".rda"), "it is a file of R; save the table with write.csv"),
+    ((".parquet", ".feather", ".arrow", ".sqlite", ".db"), "it is a file of tables; save the table as .csv, or its values as .npz"),
+    ((".fits", ".fit", ".fts"), "FITS is not read; save its array as .npy or .h5"),
+    ((".sif",), "files of Andor Solis are not read; export it as ASCII (.asc), which is"),
+    ((".vms",), "VAMAS is not read; export it as a text with columns"),
+    ((".tdms",), "files of LabVIEW are not read; export it as text or .h5"),
+    (
+        (".procspec", ".rfl8", ".rfl8x", ".irr8", ".raw8"),
+        "files of OceanView and AvaSoft are not read; export it as text, which is",
+    ),
+    ((".pdf", ".doc", ".docx", ".html", ".htm"), "it is a document; save its table as .csv"),
+)
+"""Suffixes of other programs, and what to do about each."""
+VAMAS = b"VAMAS Surface Chemical Analysis"
+_PACKED = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "ZIP"))
+ARCHIVES = (".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar")
+
+
+def starts(path: Path, magic: bytes) -> bool:
+    """Whether a file starts with some bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError:
+        return False
+
+
+def compression_of(path: Path) -> str:
+    """Return the name of the compression that a file's first bytes show, or ``""``."""
+    return next((name for magic, name in _PACKED if starts(path, magic)), "")
+
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_CONTENT: tuple[tuple[bytes, str], ...] = (
+    (b"SIMPLE  =", ".fits"), (b"\x89PNG\r\n", ".png"), (b"\xff\xd8\xff", ".jpg"), (b"GIF8", ".gif"), (b"%PDF-", ".pdf"),
+    (b"Andor Technology", ".sif"), (VAMAS, ".vms"), (b"TDSm", ".tdms"), (b"PAR1", ".parquet"), (b"SQLite format 3", ".sqlite"),
+)  # fmt: skip
+_HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|table)\b", re.IGNORECASE)
+_OFFICE = ("[Content_Types].xml", "mimetype")
+"""Members of the archives that spreadsheets and documents are."""
+
+
+def foreign_content(path: Path) -> str:
+    """Return what to do about a file whose first bytes are those of another program, whatever its suffix, or ``""``."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError:
+        return ""
+    kind = next((suffix for magic, suffix in _CONTENT if head.startswith(magic)), "")
+    kind = kind or (".html" if _HTML.match(head) else ".xlsx" if head.startswith(_PACKED[-1][0]) and _is_of_office(path) else "")
+    if head.startswith(_OLE):
+        return "it is an OLE file, as Excel and Word write them; save its table as .csv"
+    return next((words for suffixes, words in FOREIGN if kind in suffixes), "")
+
+
+def _is_of_office(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name in _OFFICE for name in archive.namelist()[:8])
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return False
