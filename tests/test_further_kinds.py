@@ -229,7 +229,8 @@ def test_folders_and_headers_say_what_they_are(tmp_path):
         sheet.writestr("[Content_Types].xml", "")
     foreign = {
         b"SIMPLE  =                    T": "FITS is not read; save its array as", b"\x89PNG\r\n\x1a\n": "it is a picture",
-        b"%PDF-1.4": "a document", b"<!DOCTYPE html>\n<table>": "a document; save its table as .csv", (tmp_path / "sheet").read_bytes(): "it is a spreadsheet; save",
+        b"%PDF-1.4": "a document", b"<!DOCTYPE html>\n<table>": "a document; save its table as .csv",
+        (tmp_path / "sheet").read_bytes(): "it is a spreadsheet; save",
         b"Andor Technology Multi-Channel File\n": "Andor Solis .* export it", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an OLE file",
     }  # fmt: skip
     for content, words in foreign.items():  # whatever the suffix is
