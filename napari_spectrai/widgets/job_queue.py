@@ -90,6 +90,7 @@ class JobQueue(Container[Any]):
         """Buttons and progress, which a long dock may keep in sight."""
         self.steering.margins = (0, 0, 0, 0)
         self.status = text("status")
+        self.status.visible = False
         self.problem = message()
         super().__init__(widgets=[self.problem, *remedies, self.steering, self.status], labels=False, name="applying")
         self.margins = (0, 0, 0, 0)
@@ -120,7 +121,7 @@ class JobQueue(Container[Any]):
 
     def _say(self, words: str) -> None:
         several = f"{self._at + 1} of {len(self._works)} · {self._work.name}: " if len(self._works) > 1 else ""
-        self.status.value = several + words
+        say(self.status, several + words)
 
     def _next(self) -> None:
         self._say("copying data …")
@@ -248,9 +249,9 @@ class JobQueue(Container[Any]):
         several, messages = len(self._works) > 1, list(self._messages)
         how = "cancelled" if self._stopping else "failed" if self._failures and not messages else "done"
         if several:
-            self.status.value = f"{how}: {len(messages)} of {len(self._works)}" + (f"; {messages[-1]}" if messages else "")
+            say(self.status, f"{how}: {len(messages)} of {len(self._works)}" + (f"; {messages[-1]}" if messages else ""))
         else:
-            self.status.value = f"{how}: {messages[-1]}" if messages else how
+            say(self.status, f"{how}: {messages[-1]}" if messages else how)
         self._viewer.status = f"{self.start.text}: {self.status.value}".splitlines()[0]
         self.start.enabled = bool(self._failures)
         self.ended.emit(how)

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, PushButton
+from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
 
@@ -19,6 +20,7 @@ from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.evaluate_dock import evaluate_dock, evaluation_view
 from napari_spectrai.widgets.evaluate_dock.confusion_grid import ConfusionGrid
 from napari_spectrai.widgets.evaluate_dock.folder_evaluation import MEAN
+from napari_spectrai.widgets.evaluate_dock.result_list import HEIGHT, ResultBoxes, ShortList
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.layers import add_cube
 
@@ -488,6 +490,18 @@ def test_the_task_follows_a_selected_labels_layer_before_anything_is_ticked(view
     dock = opened(viewer, "Evaluate")
     assert not dock.results
     assert dock.task == "segmentation"
+
+
+def test_a_long_list_of_results_scrolls_and_a_short_one_is_as_high_as_it_is(qtbot):
+    boxes = ResultBoxes()
+    shown = ShortList(boxes)
+    qtbot.addWidget(shown.native)
+    shown.native.show()
+    layers = [Labels(np.zeros((2, 2), np.uint8), name=str(number)) for number in range(20)]
+    for count in (20, 2):
+        boxes.offer(layers[:count])
+        qtbot.waitUntil(lambda: 0 < shown.area.height() == min(HEIGHT, boxes.native.sizeHint().height()))
+        assert (shown.area.verticalScrollBar().maximum() > 0) is (count == 20)
 
 
 def test_sixteen_classes_are_seen_at_once(viewer, qtbot):

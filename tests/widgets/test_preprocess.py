@@ -94,6 +94,7 @@ def test_before_and_after_follow_steps_settings_and_the_cursor(opened, until):
     dock._preview.at = lambda place: (go.wait(), at(place))[1]
     dock.look_at((1, 1))
     until(lambda: dock._note.value == "computing …" and not dock._after.names())
+    assert dock._after._item.getAxis("bottom").isVisible()
     go.set()
     until(lambda: dock._note.value == "pixel (1, 1)" and dock._after.names() == ["after"])
 

@@ -19,7 +19,7 @@ from napari_spectrai.widgets.evaluate_dock.aligned_layers import aligned
 from napari_spectrai.widgets.evaluate_dock.evaluate_options import EvaluationForm
 from napari_spectrai.widgets.evaluate_dock.evaluation_view import EvaluationView
 from napari_spectrai.widgets.evaluate_dock.folder_evaluation import FolderEvaluation
-from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
+from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes, ShortList
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
 from napari_spectrai.widgets.layer_watch import LayerWatch
@@ -46,7 +46,7 @@ class EvaluateDock(Dock):
         self._empty = text("empty")
         self.boxes, self._problem = ResultBoxes(), message()
         self.choices = EvaluationForm(self._viewer)
-        yield [self._empty, self.boxes, self._problem, self.choices]
+        yield [self._empty, ShortList(self.boxes), self._problem, self.choices]
         self._applying = JobQueue(self._viewer, "Evaluate", "evaluate the ticked layers against the truth", "starting: loading torch …")
         self._start, self._cancel = self._applying.start, self._applying.cancel
         self._cancel.tooltip = "stop; keep the previous result"

@@ -8,12 +8,15 @@ from typing import Any
 from magicgui.widgets import CheckBox, Container, Label
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 
 from napari_spectrai.widgets.layers import as_cube
+from napari_spectrai.widgets.scrolling import Scrolling
 
 WIDTH = 320
 """Largest width of a layer's name, in pixels."""
+HEIGHT = 160
+"""Largest height of the list, in pixels; a longer one scrolls, so that what is chosen below it stays near."""
 
 
 class ResultBoxes(Container[Any]):
@@ -85,6 +88,35 @@ class ResultBoxes(Container[Any]):
         first = next(iter(self.layers), None)
         for layer, box in self.of.items():
             box.enabled = first is None or isinstance(layer, Labels) == isinstance(first, Labels)
+
+
+class ShortList(Container[Any]):
+    """Shows the list as high as it is, up to a limit from which on it scrolls."""
+
+    def __init__(self, boxes: ResultBoxes) -> None:
+        super().__init__(labels=False, name="short_list")
+        self.margins = (0, 0, 0, 0)
+        self.area = Scrolling()
+        self.area.setWidget(boxes.native)
+        self.native.layout().addWidget(self.area)
+        self._height = _Height(self.area)
+
+
+class _Height(QObject):
+    """Keeps an area as high as its content, up to the limit."""
+
+    def __init__(self, area: Scrolling) -> None:
+        super().__init__(area)
+        self._area = area
+        self._inner = area.widget()
+        assert self._inner is not None  # noqa: S101  # it was just set
+        self._inner.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """Follow the boxes that come and go, and their font."""
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show, QEvent.Type.StyleChange, QEvent.Type.FontChange):
+            self._area.setFixedHeight(min(HEIGHT, watched.sizeHint().height()))
+        return False
 
 
 def _about(layer: Layer) -> str:

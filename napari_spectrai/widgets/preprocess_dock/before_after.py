@@ -69,7 +69,9 @@ class BeforeAfter(Container[Any]):
         self._slow.start()
 
     def _show_that_it_takes_time(self) -> None:
+        has_axes = self.after.canvas.getPlotItem().getAxis("bottom").isVisible()
         self.after.clear_curves()
+        self.after.canvas.show_axes(shown=has_axes)  # they stay, also for the plot above
         self.note.value = "computing …"
 
     def fail(self) -> None:
