@@ -469,18 +469,20 @@ def _made(folder):
     return folder
 
 
-def test_balanced_weights_are_the_inverse_of_the_frequency(scene):
+@pytest.mark.parametrize(("weights", "power"), [("balanced", 1.0), ("square_root", 0.5), ("none", 0.0)])
+def test_weights_of_classes_are_inverse_powers_of_their_frequency(scene, weights, power):
     cube, labels = scene
     rare = labels.data.copy()
     rare[:24][rare[:24] == 5] = 0
     experiment = Experiment.default("segmentation", cube, Labels(rare)).override(
-        "split.method=stratified", "network=spectral_cnn", "loss={kind: cross_entropy, weights: balanced}"
+        "split.method=stratified", "network=spectral_cnn", f"loss={{kind: cross_entropy, weights: {weights}}}"
     )
     data = assemble(experiment, [cube], [Labels(rare)])
-    weights = Classes(experiment, data)._weights
-    counts = torch.tensor([int(((data.truths == number) & (data.labels == 1)).sum()) for number in (1, 2, 3)])
-    torch.testing.assert_close(weights * counts, (weights * counts)[:1].expand(3))
-    assert weights[2] > weights[0]
+    found = Classes(experiment, data)._weights
+    counts = torch.tensor([float(((data.truths == number) & (data.labels == 1)).sum()) for number in (1, 2, 3)])
+    assert counts[2] < counts[0]
+    torch.testing.assert_close(found * counts**power, (found[0] * counts[0] ** power).expand(3))
+    torch.testing.assert_close((found * counts).sum() / counts.sum(), torch.tensor(1.0))
 
 
 # ---------------------------------------------------------------- beginning with a model, ensembles, views, chains

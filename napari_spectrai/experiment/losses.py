@@ -11,6 +11,9 @@ from napari_spectrai.spec import Named, Registry
 CUBES = frozenset({"denoising", "calibration", "super_resolution"})
 CLASSES = frozenset({"classification", "segmentation"})
 
+POWERS = {"none": 0.0, "square_root": 0.5, "balanced": 1.0}
+"""Powers of the frequency of a class by which its weight is divided, by the setting of a loss."""
+
 losses: Registry[Any] = Registry("loss")
 
 
@@ -29,9 +32,9 @@ class LossSpec(Named):
         return [self]
 
     @property
-    def balances_classes(self) -> bool:
-        """Whether classes are weighted by the inverse of their frequency: the setting `weights` of a loss that has it."""
-        return bool(getattr(self, "weights", "none") == "balanced")
+    def class_power(self) -> float:
+        """The power of the frequency of a class by which its weight is divided: the setting `weights` of a loss that has it."""
+        return POWERS[getattr(self, "weights", "none")]
 
 
 class MSE(LossSpec):
@@ -83,8 +86,11 @@ class Derivative(LossSpec):
 
 class _Classed(LossSpec):
     tasks: ClassVar = CLASSES
-    weights: Literal["none", "balanced"] = Field(
-        "none", title="Class weights", description="balanced: weight classes by the inverse of their frequency in the training labels"
+    weights: Literal["none", "square_root", "balanced"] = Field(
+        "none",
+        title="Class weights",
+        description="balanced: weight classes by the inverse of their frequency in the training labels; square_root: by that of its "
+        "square root, between the overall accuracy and the mean recall",
     )
 
 
@@ -148,9 +154,9 @@ class Sum(LossSpec):
         return self.parts
 
     @property
-    def balances_classes(self) -> bool:
-        """Whether a term weights classes by the inverse of their frequency."""
-        return any(part.balances_classes for part in self.parts)
+    def class_power(self) -> float:
+        """The greatest power of a term."""
+        return max((part.class_power for part in self.parts), default=0.0)
 
     @model_validator(mode="after")
     def _fits(self) -> Sum:

@@ -167,11 +167,11 @@ class Classes:
         self._spec = experiment.minimised
         self._loss = self._spec.load()
         self._weights = torch.ones(len(data.classes))
-        if self._spec.balances_classes:
+        if power := self._spec.class_power:
             assert data.truths is not None  # noqa: S101
             learnt = data.truths[(data.labels == 1) & (data.truths > 0)]
             counts = torch.bincount(learnt - 1, minlength=len(data.classes)).clamp(min=1).float().cpu()
-            self._weights = counts.sum() / counts / len(counts)
+            self._weights = counts**-power * counts.sum() / (counts ** (1 - power)).sum()
 
     def make_pair(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> TrainingPair:
         """Return input and target."""
