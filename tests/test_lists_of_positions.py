@@ -10,6 +10,7 @@ from scipy.io import savemat
 
 from napari_spectrai import read
 from napari_spectrai.io import SpectralWarning
+from napari_spectrai.notices import noting
 
 WAVE = np.linspace(400, 700, 12)
 CUBE = np.random.default_rng(0).random((7, 9, 12)).astype(np.float32)
@@ -139,3 +140,34 @@ def test_wavelengths_that_fit_no_dimension_are_mentioned(lists, suffix, tmp_path
 def test_positions_of_an_archive_may_be_texts(tmp_path):
     cube = read(_stored(tmp_path / "a.npz", cube=CUBE, wavelengths=np.array([f"{value} nm" for value in WAVE])))
     np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+def test_a_list_next_to_a_file_gives_positions_that_the_file_does_not(tmp_path):
+    def folder(name, **files):
+        (place := tmp_path / name).mkdir()
+        for called, content in files.items():
+            other = place / called.replace("__", ".")
+            other.write_text(content) if isinstance(content, str) else np.save(other, content)
+        return place
+
+    column, line = "\n".join(map(str, WAVE)), ", ".join(map(str, WAVE))
+    counted = "\n".join(f"{number}\t{value}" for number, value in enumerate(WAVE))
+    given = {
+        "nm": [{"wavelengths__txt": column}, {"cube_wavelengths__csv": f"wavelength (nm)\n{column}"}, {"Wavelengths__txt": line},
+               {"wl__npy": WAVE}, {"wavelengths__txt": f"index wl\n{counted}"}, {"cube_wl__npy": WAVE, "wl__npy": WAVE + 1}],
+        "1/cm": [{"wavenumbers__txt": column}, {"raman_shift__csv": column}],
+        "": [{}, {"wavelengths__txt": column + "\n701"}, {"wavelengths__txt": "notes"},
+             {"wl__npy": WAVE, "wavelengths__txt": line.replace("400", "401")}],
+    }  # fmt: skip
+    for unit, cases in given.items():
+        for number, files in enumerate(cases):
+            place = folder(f"{unit[:2]}{number}".replace("/", ""), cube__npy=CUBE, **files)
+            with noting() as notes:
+                cube = read(place / "cube.npy")
+            assert ("are taken from" in notes[0]) == bool(unit)
+            assert cube.axis.unit == unit, files
+            np.testing.assert_allclose(cube.axis.values, WAVE if unit else np.arange(12))
+    first = folder("first", cube__npy=np.moveaxis(CUBE, -1, 0), wavelengths__txt=column)
+    with noting():  # it says which dimension it is, too
+        np.testing.assert_array_equal(np.asarray(read(first / "cube.npy").data), CUBE)
+    assert read(first / "cube.npy", axis="1:2:eV", spectral=0).axis.unit == "eV"

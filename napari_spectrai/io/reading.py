@@ -14,6 +14,7 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import local, recover
 from napari_spectrai.io.band_images import numbered
+from napari_spectrai.io.companions import with_positions_next_to
 from napari_spectrai.io.foreign import compression_of, foreign_content
 from napari_spectrai.io.formats import Format, band_images, envi_header, format_of, of_text
 from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
@@ -89,6 +90,7 @@ def opened(
         found: RawArray = guarded(
             _with_companions(path, known), known, "read", dataset=dataset, **({"columns": columns} if columns else {})
         )
+        found = with_positions_next_to(path, found)
     stored = tuple(found.data.shape)
     if len(stored) == 1:  # one spectrum is a set of one
         found = replace(found, data=found.data[None, :], spectral=-1, sure=True)
