@@ -247,6 +247,12 @@ def test_images_whose_names_do_not_state_bands_are_asked_about(tmp_path):
         cube = read(bare, axis=axis)
         np.testing.assert_array_equal(np.asarray(cube.data[1:3, ::2, 1]), IN_ORDER[1:3, ::2, 1])
         assert (cube.axis.values.tolist(), cube.axis.unit) == (values, "nm")
+    counted = band_images(tmp_path / "counted", "band_{1:02}.png")
+    (counted / "wavelengths.txt").write_text("nm\n410\n420\n430\n440\n455\n")
+    with pytest.warns(SpectralWarning, match="positions of its 5 images, band_00.png to band_04.png, are taken from wavelengths.txt"):
+        cube = read(counted)
+    np.testing.assert_array_equal(np.asarray(cube.data), PLANES.transpose(1, 2, 0))
+    assert (cube.axis.values.tolist(), cube.axis.unit, is_folder_of_files(counted)) == ([410, 420, 430, 440, 455], "nm", False)
     two = band_images(tmp_path / "two", "a_{}nm.tif")
     for path in list(two.iterdir()):
         tifffile.imwrite(two / path.name.replace("a_", "b_"), tifffile.imread(path) // 2)

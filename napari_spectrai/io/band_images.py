@@ -16,6 +16,7 @@ from PIL import Image
 
 from napari_spectrai.channel_names import axis_of_names
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.companions import positions_in_folder
 from napari_spectrai.io.found import OnDisk, RawArray, SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.notices import noting
 from napari_spectrai.remedies import give, is_answered, where
@@ -48,8 +49,14 @@ class _Band:
 
 
 def declared(folder: Path) -> bool:
-    """Whether a folder holds images of one plane each whose names give positions with their unit."""
-    return _are_planes(_images(folder), _WITH_UNIT)
+    """Whether a folder holds images of one plane each whose names give positions with their unit, or count those of a list next to them."""
+    images = _images(folder)
+    if _are_planes(images, _WITH_UNIT):
+        return True
+    stacks = _stacks(images, _BARE)
+    with noting():
+        listed = len(stacks) == 1 and positions_in_folder(folder, len(next(iter(stacks.values())))) is not None
+    return listed and _are_planes(images, _BARE)
 
 
 def numbered(folder: Path) -> bool:
@@ -152,7 +159,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     name = next(iter(stacks)) if dataset is None else dataset
     bands = stacks[name]
     called = f"{bands[0].path.name} to {bands[-1].path.name}"
-    if not with_unit and not is_answered("axis"):
+    near = None if with_unit or is_answered("axis") or len(stacks) > 1 else positions_in_folder(path, len(bands))
+    if not with_unit and not is_answered("axis") and near is None:
         raise UnreadableError(
             f"{path}: it is a folder of {len(bands)} images, {called}, whose names do not say that {bands[0].value:g} to "
             f"{bands[-1].value:g} are positions of bands; if they are {give('axis')}, or their unit alone; else open a file in it"
@@ -163,10 +171,12 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if left:
         are = "is" if len(left) == 1 else "are"
         warn(path, f"{some_of(left)} {are} not read, since the name gives no position as those of the others do")
+    if near is not None:
+        warn(path, f"the positions of its {len(bands)} images, {called}, are taken from {near[1]}; if that is wrong {give('axis')}")
+    axis = _axis(path, bands, called, with_unit=with_unit) if near is None else near[0]
     size, unit = _pixel_size(bands[0].path)
     return RawArray(
-        data, spectral=0, axis=_axis(path, bands, called, with_unit=with_unit), pixel_size=size, pixel_unit=unit, name=path.name,
-        dataset=name,
+        data, spectral=0, axis=axis, pixel_size=size, pixel_unit=unit, name=path.name, dataset=name,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.table_syntax import NUMBER
 from napari_spectrai.io.texts import decoded, lines_of, tidied
@@ -50,6 +51,16 @@ def with_positions_next_to(path: Path, found: RawArray) -> RawArray:
         place = fitting[0]
     warn(path, f"the positions of its bands are taken from {near.name} next to it; if that is wrong {give('axis')}")
     return replace(found, axis=positions(path, values, words if unit_of(words) else "", quantity=words), spectral=place, sure=True)
+
+
+def positions_in_folder(folder: Path, count: int) -> tuple[SpectralAxis, str] | None:
+    """Return the positions that the only list of `count` numbers in a folder of images gives, and its name; None if there is none."""
+    lists = {one: listed for one in _lists(folder / "images") if (listed := _numbers(one)) is not None and listed[0].size == count}
+    first = next(iter(lists.items()), None)
+    if first is None or any(not np.array_equal(values, first[1][0]) for values, _ in lists.values()):
+        return None
+    near, (values, words) = first
+    return positions(folder, values, words if unit_of(words) else "", quantity=words), near.name
 
 
 def _lists(path: Path) -> Iterator[Path]:
