@@ -19,6 +19,8 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 Row: TypeAlias = dict[str, str | int | float | bool | None]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of spectra done and their total; an exception raised in it ends the computation."""
+_LEAST_BESIDE = 3.0
+"""Least number of bands on either side of a peak that belong to its range."""
 
 
 def silent(done: int, total: int) -> None:
@@ -86,6 +88,24 @@ def middle(axis: SpectralAxis) -> dict[str, Any]:
     low, high = float(axis.values.min()), float(axis.values.max())
     third = (high - low) / 3
     return {"low": round(low + third, 3), "high": round(high - third, 3)}
+
+
+def around_peak(axis: SpectralAxis, spectrum: Doubles) -> dict[str, Any]:
+    """Return ``low`` and ``high`` around the most prominent peak of a spectrum, without its missing values; empty if there is none."""
+    from scipy.signal import find_peaks, peak_widths
+
+    order = np.argsort(axis.values, kind="stable")
+    order = order[np.isfinite(spectrum[order])]
+    positions, values = axis.values[order], spectrum[order]
+    found, about = find_peaks(values, prominence=1e-300)
+    if not found.size:
+        return {}
+    chosen = found[[about["prominences"].argmax()]]
+    (_,), _, (left,), (right,) = peak_widths(values, chosen)
+    beside = max(right - left, _LEAST_BESIDE)  # of the peak and what lies next to it, in bands
+    ends = np.clip([left - beside, right + beside], 0, len(values) - 1)
+    low, high = np.interp(ends, np.arange(len(values)), positions)
+    return {"low": round(float(low), 3), "high": round(float(high), 3)}
 
 
 kinds: Registry[MapKind] = Registry("map")

@@ -59,6 +59,15 @@ def test_the_layer_is_chosen_and_a_mean_spectrum_shown(opened, until):
     until(lambda: dock._note.value.startswith("Mean spectrum"))
     assert "18 × 14 spectra, 60 bands, 900–1100 1/cm" in dock._about.value
     assert dock.work.start.enabled
+    for kind in ("band", "peaks"):  # both begin at the peak, since nobody has chosen a range
+        dock.settings = {"kind": kind}
+        until(lambda: not dock._live.busy and 940 < dock.settings["low"] < 980 and 1000 < dock.settings["high"] < 1040)
+    dock.settings = {"kind": "band"}
+    dock.form.axis = spectrai.SpectralAxis(np.linspace(900, 1100, 60), "nm")  # what was not chosen begins as it suits the axis
+    assert (dock.settings["how"], dock.settings["low"]) == ("mean", pytest.approx(966.667))
+    dock.settings = {"how": "max", "low": 950.0}
+    dock.form.axis = spectrai.SpectralAxis(np.linspace(800, 1100, 60), "nm")
+    assert (dock.settings["how"], dock.settings["low"], dock.settings["high"]) == ("max", 950, pytest.approx(1033.333))
 
 
 def test_the_band_map_follows_the_range_while_it_is_dragged(opened, cube, until):

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from magicgui.widgets import ComboBox, Container
 from psygnal import Signal
+from qtpy.QtWidgets import QApplication
 
 from napari_spectrai.mapping import MapKind, kinds
+from napari_spectrai.mapping.kind import Doubles, around_peak
 from napari_spectrai.spec import Problem
 from napari_spectrai.spectral_axis import SpectralAxis
 from napari_spectrai.widgets.choices import defaults
@@ -20,6 +22,7 @@ from napari_spectrai.widgets.form import SpecForm
 ORDER = ("band", "peaks", "components", "unmix", "library")
 GIVEN = "references"
 """Name of the setting that the dock asks for by layers and files."""
+_RANGE = frozenset({"low", "high"})
 
 
 class MapForm(Container[Any]):
@@ -34,6 +37,8 @@ class MapForm(Container[Any]):
 
     def __init__(self) -> None:
         self._values: dict[str, dict[str, Any]] = {}
+        self._begun: dict[str, dict[str, Any]] = {}
+        """Ranges at peaks, of kinds whose range nobody has chosen."""
         self._axis: SpectralAxis | None = None
         self._forms: list[SpecForm] = []
         self._silent = False
@@ -76,10 +81,28 @@ class MapForm(Container[Any]):
         if axis == self._axis:
             return
         self._keep()
-        self._axis = axis
-        if axis is not None:
-            self._values = {kind: _moved(kinds[kind], values, axis) for kind, values in self._values.items()}
+        before, self._axis = self._axis, axis
+        chosen = {kind: _chosen(kinds[kind], values, before, self._begun.pop(kind, {})) for kind, values in self._values.items()}
+        self._values = chosen if axis is None else {kind: _moved(kinds[kind], values, axis) for kind, values in chosen.items()}
         self._show()
+
+    def begin_at_peak(self, spectrum: Doubles) -> bool:
+        """Let a range that nobody has chosen begin at the most prominent peak of a spectrum; return whether it did.
+
+        Only where peaks are narrow, on an axis in 1/cm, and not while somebody types.
+        """
+        focus = QApplication.focusWidget()
+        typed = focus is not None and self.fields.native.isAncestorOf(focus)
+        if typed or not self.has_range or self._axis is None or self._axis.unit != "1/cm":
+            return False
+        now, started = self._read(), self.cls.start(self._axis)
+        if any(name not in started or now[name] != started[name] for name in _RANGE):
+            return False
+        found = around_peak(self._axis, spectrum)
+        if found:
+            self._begun[self._shown] = found
+            self.fill(found)
+        return bool(found)
 
     def _on_kind(self, kind: str) -> None:
         self._keep()
@@ -151,6 +174,13 @@ class MapForm(Container[Any]):
         for form in self._forms:
             rest = form.show_problems(rest)
         say(self.problem, "; ".join(problem.message for problem in rest if problem.path != GIVEN))
+
+
+def _chosen(cls: type[MapKind], values: dict[str, Any], axis: SpectralAxis | None, begun: dict[str, Any]) -> dict[str, Any]:
+    """Return those of some settings that are not what a kind starts with on an axis, or has begun with; a range as a whole."""
+    started = defaults(cls) | ({} if axis is None else cls.start(axis)) | begun
+    chosen = {name: value for name, value in values.items() if value != started.get(name)}
+    return {name: value for name, value in values.items() if name in chosen or (name in _RANGE and chosen.keys() & _RANGE)}
 
 
 def _moved(cls: type[MapKind], values: dict[str, Any], axis: SpectralAxis) -> dict[str, Any]:

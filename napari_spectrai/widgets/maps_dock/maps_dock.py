@@ -297,6 +297,9 @@ class MapsDock(LayerDock):
             return
         first = self._inspector is None
         self._inspector = inspector
+        if first and self.form.begin_at_peak(inspector.mean):
+            self._check()
+            return
         if first:
             self._shown.show_data(inspector)
         self._shown.show_look(look, place)
