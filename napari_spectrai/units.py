@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -183,6 +185,11 @@ def usual_unit(quantity: str, values: npt.ArrayLike) -> Unit | None:
 def title(unit: str, axis: SpectralAxis) -> str:
     """Return the title of a plot's axis."""
     return _TITLES.get(unit, axis.label)
+
+
+def axis_title(axis: SpectralAxis, metadata: Mapping[str, Any]) -> str:
+    """Return the title of a plot's axis for data with these metadata: positions in 1/cm are Raman shifts where a laser line is known."""
+    return title(SHIFT if axis.unit == "1/cm" and "laser_nm" in metadata else axis.unit, axis)
 
 
 def choices(axis: SpectralAxis, laser_nm: float | None = None) -> list[str]:

@@ -19,7 +19,7 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 Row: TypeAlias = dict[str, str | int | float | bool | None]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of spectra done and their total; an exception raised in it ends the computation."""
-_LEAST_BESIDE = 3.0
+_LEAST_SIDE = 3.0
 """Least number of bands on either side of a peak that belong to its range."""
 
 
@@ -102,8 +102,8 @@ def around_peak(axis: SpectralAxis, spectrum: Doubles) -> dict[str, Any]:
         return {}
     chosen = found[[about["prominences"].argmax()]]
     (_,), _, (left,), (right,) = peak_widths(values, chosen)
-    beside = max(right - left, _LEAST_BESIDE)  # of the peak and what lies next to it, in bands
-    ends = np.clip([left - beside, right + beside], 0, len(values) - 1)
+    side = max(right - left, _LEAST_SIDE)  # of the peak and what lies next to it, in bands
+    ends = np.clip([left - side, right + side], 0, len(values) - 1)
     low, high = np.interp(ends, np.arange(len(values)), positions)
     return {"low": round(float(low), 3), "high": round(float(high), 3)}
 

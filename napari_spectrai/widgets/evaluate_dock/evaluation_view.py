@@ -20,6 +20,7 @@ from napari_spectrai.reports.evaluation_report import best_words, place_words, w
 from napari_spectrai.reports.svg import rounded
 from napari_spectrai.reports.tables import BOLD
 from napari_spectrai.runs.evaluation import Evaluation, Spot
+from napari_spectrai.units import axis_title
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.evaluate_dock.confusion_grid import ConfusionGrid
 from napari_spectrai.widgets.evaluate_dock.evaluation_maps import Places
@@ -230,7 +231,7 @@ class EvaluationView(Container[Any]):
         assert axis is not None  # noqa: S101
         self.plot.clear_curves()
         scaled = "" if evaluation.intensities == "as they are" else " (scaled)"
-        self.plot.titles(x=axis.label, y=f"Intensity{scaled}")
+        self.plot.titles(x=axis_title(axis, getattr(self._layers.get(self._shown), "metadata", {})), y=f"Intensity{scaled}")
         if spot.source:
             self.plot.curve("source", axis.values, spot.source, SOURCE, width=0.9)
         self.plot.curve("truth", axis.values, spot.truth, TRUTH, width=1.4)

@@ -37,7 +37,7 @@ class MapForm(Container[Any]):
 
     def __init__(self) -> None:
         self._values: dict[str, dict[str, Any]] = {}
-        self._begun: dict[str, dict[str, Any]] = {}
+        self._at_peak: dict[str, dict[str, Any]] = {}
         """Ranges at peaks, of kinds whose range nobody has chosen."""
         self._axis: SpectralAxis | None = None
         self._forms: list[SpecForm] = []
@@ -82,7 +82,7 @@ class MapForm(Container[Any]):
             return
         self._keep()
         before, self._axis = self._axis, axis
-        chosen = {kind: _chosen(kinds[kind], values, before, self._begun.pop(kind, {})) for kind, values in self._values.items()}
+        chosen = {kind: _chosen(kinds[kind], values, before, self._at_peak.pop(kind, {})) for kind, values in self._values.items()}
         self._values = chosen if axis is None else {kind: _moved(kinds[kind], values, axis) for kind, values in chosen.items()}
         self._show()
 
@@ -100,7 +100,7 @@ class MapForm(Container[Any]):
             return False
         found = around_peak(self._axis, spectrum)
         if found:
-            self._begun[self._shown] = found
+            self._at_peak[self._shown] = found
             self.fill(found)
         return bool(found)
 
@@ -176,9 +176,9 @@ class MapForm(Container[Any]):
         say(self.problem, "; ".join(problem.message for problem in rest if problem.path != GIVEN))
 
 
-def _chosen(cls: type[MapKind], values: dict[str, Any], axis: SpectralAxis | None, begun: dict[str, Any]) -> dict[str, Any]:
-    """Return those of some settings that are not what a kind starts with on an axis, or has begun with; a range as a whole."""
-    started = defaults(cls) | ({} if axis is None else cls.start(axis)) | begun
+def _chosen(cls: type[MapKind], values: dict[str, Any], axis: SpectralAxis | None, at_peak: dict[str, Any]) -> dict[str, Any]:
+    """Return those of some settings that are not what a kind starts with on an axis, or at a peak; a range as a whole."""
+    started = defaults(cls) | ({} if axis is None else cls.start(axis)) | at_peak
     chosen = {name: value for name, value in values.items() if value != started.get(name)}
     return {name: value for name, value in values.items() if name in chosen or (name in _RANGE and chosen.keys() & _RANGE)}
 

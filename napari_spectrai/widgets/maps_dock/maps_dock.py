@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.spec import Problem, problems
+from napari_spectrai.units import axis_title
 from napari_spectrai.widgets import shared_range
 from napari_spectrai.widgets.arrangement import holder_of
 from napari_spectrai.widgets.dock import message, rows, say, text
@@ -173,7 +174,7 @@ class MapsDock(LayerDock):
             cube = as_cube(layer)
             self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}"
             for plot in (self._plot, self._fit):
-                plot.titles(x=cube.axis.label)
+                plot.titles(x=axis_title(cube.axis, cube.metadata))
             self.form.axis = cube.axis
         self._check()
 
@@ -326,7 +327,7 @@ class MapsDock(LayerDock):
 
     def _on_done(self, cube: Cube, kind: MapKind, result: Maps) -> None:
         frame, self._mapped = self._mapped, None
-        self.view.show_result(result)
+        self.view.show_result(result, cube.metadata)
         self._preview.remove()
         if frame is not None and cube.is_image:
             self._follow.value = False  # the maps are there; the preview would cover them

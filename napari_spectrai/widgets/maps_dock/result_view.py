@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from magicgui.types import FileDialogMode
@@ -13,6 +15,7 @@ from napari_spectrai.files import ending
 from napari_spectrai.mapping import Maps
 from napari_spectrai.mapping.files import write_curves, write_rows
 from napari_spectrai.mapping.references import NAMES
+from napari_spectrai.units import axis_title
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.figure_dialog import open_figure
 from napari_spectrai.widgets.fold_box import FoldBox
@@ -49,8 +52,8 @@ class ResultView(Container[Any]):
         self._table_button.changed.connect(lambda: self._ask("Table", self.save_table))
         self._curves_button.changed.connect(lambda: self._ask("Curves", self.save_curves))
 
-    def show_result(self, result: Maps) -> None:
-        """Show another result."""
+    def show_result(self, result: Maps, metadata: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Show another result, of data with these metadata."""
         self.result = result
         self.visible = True
         say(self.notes, "\n".join(result.notes))
@@ -59,7 +62,7 @@ class ResultView(Container[Any]):
         drawn = result.curves
         self.curves.visible = self._curves_button.visible = drawn is not None
         if drawn is not None:
-            self.curves.titles(x=drawn.axis.label)
+            self.curves.titles(x=axis_title(drawn.axis, metadata))
             names = drawn.metadata.get(NAMES, ())
             for number, spectrum in enumerate(drawn.numpy()[:MOST_CURVES]):
                 name = str(names[number]) if number < len(names) else str(number + 1)

@@ -11,7 +11,8 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.units import axis_title
 from napari_spectrai.widgets.dock import line, text
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.preprocess_dock.spectrum_preview import Effect
@@ -88,13 +89,15 @@ class BeforeAfter(Container[Any]):
         for plot in (self.before, self.after):
             plot.clear_curves()
 
-    def show_effect(self, effect: Effect, axis: SpectralAxis, note: str) -> None:
-        """Show the effect on a spectrum of this axis."""
+    def show_effect(self, effect: Effect, cube: Cube, note: str) -> None:
+        """Show the effect on a spectrum of a cube."""
+        axis = cube.axis
         self._slow.stop()
         self._effect, self._axis = effect, axis
         self._share(np.array_equal(effect.axis.values, axis.values) and effect.axis.unit == axis.unit)
-        self.before.titles(x="" if effect.axis.label == axis.label else axis.label)
-        self.after.titles(x=effect.axis.label)
+        titles = [axis_title(one, cube.metadata) for one in (axis, effect.axis)]
+        self.before.titles(x="" if titles[0] == titles[1] else titles[0])
+        self.after.titles(x=titles[1])
         for name in self.before.names():
             if name != "before":
                 self.before.remove_curve(name)

@@ -244,7 +244,7 @@ class PreprocessDock(LayerDock):
         if preview is not self._preview:
             return
         moved = f" (without {', '.join(preview.left_out)}, which moves pixels)" if preview.left_out else ""
-        self._effect.show_effect(effect, preview.cube.axis, f"pixel {place[0] if len(place) == 1 else place}{moved}")
+        self._effect.show_effect(effect, preview.cube, f"pixel {place[0] if len(place) == 1 else place}{moved}")
         self._heights.fit()
         if place == self._place:
             self._mark()
