@@ -233,6 +233,10 @@ def test_folders_and_headers_say_what_they_are(tmp_path):
         (tmp_path / "sheet").read_bytes(): "it is a spreadsheet; save",
         b"Andor Technology Multi-Channel File\n": "Andor Solis .* export it", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an OLE file",
     }  # fmt: skip
+    for suffix in (".gwy", ".jws", ".asd", ".dsw", ".ser"):
+        (tmp_path / f"x{suffix}").write_bytes(bytes(range(256)))
+        with pytest.raises(ValueError, match=f"no reader for {suffix}: .* not read; (save|export)"):
+            read(tmp_path / f"x{suffix}")
     for content, words in foreign.items():  # whatever the suffix is
         for name in ("f.csv", "f.dat", "f.tif", "f.h5", "f", "f.img"):
             (tmp_path / name).write_bytes(content.ljust(600, b" "))
