@@ -311,6 +311,17 @@ def test_titles_positions_and_settings_that_programs_list_above_their_tables(tmp
         np.testing.assert_allclose(cube.data, S[:6])
         np.testing.assert_allclose(cube.axis.values, WAVE)
         assert (cube.axis.unit, cube.metadata["labels"]) == ("nm", names)
+    cube = opened(tmp_path, "# X , Y , E\n1\n" + table(WAVE, S[0], S[1]), "t.dat")  # Mantid's, of one spectrum
+    np.testing.assert_allclose(cube.data, S[:1])
+    for form in ("({}, {})", "X={} Y={}", "p x={}µm, y={}µm", "x{}_y{}"):  # places of spectra in columns
+        titles = [form.format(x, y) for y in (0, 1.5) for x in (0, 2.5, 5)]
+        cube = opened(tmp_path, "\t".join(["Wavelength (nm)", *titles]) + "\n" + table(WAVE, *S[:6], mark="\t"))
+        np.testing.assert_allclose(cube.data, S[:6].reshape(2, 3, 40))
+        assert (cube.axis.unit, cube.pixel_size) == ("nm", (1.5, 2.5) if "µm" in form else None)
+    names = ["layer 5 µm", "layer 10 µm", "after 2 nm Au"]  # are no positions
+    cube = opened(tmp_path, "\t".join(["Wavelength (nm)", *names]) + "\n" + table(WAVE, *S[:3], mark="\t"))
+    np.testing.assert_allclose(cube.data, S[:3])
+    assert cube.metadata["labels"] == names
     scans = "Labels,A,B\nXaxis,Wavelength,Wavelength\nNum. Points,40,40\n\n"
     np.testing.assert_allclose(opened(tmp_path, scans + table(WAVE, S[0], S[1])).data, S[:2])
     rows = table([1] * 40, [1] * 40, [1] * 40, range(1, 41), WAVE, S[0])

@@ -100,7 +100,7 @@ def role_of(name: str) -> str:
             return role
     if INTENSITY.search(text):
         return "intensity"
-    named = unit_of(text) if len(text) > 1 and not _MEASURE.match(text) else None  # "350 nm" is the name of a spectrum
+    named = unit_of(text) if len(text) > 1 and not _MEASURE.search(text) else None  # "350 nm" and "layer 5 µm" are names of spectra
     if quantity_of(text) or named is not None or _POSITION.fullmatch(text):
         return "position"
     return "intensity" if _PERHAPS_INTENSITY.search(text) else ""

@@ -12,6 +12,13 @@ from napari_spectrai.io.columns import COORDINATES, role_of
 from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.tables import Table
 
+_NUMBER = r"[-+]?\d+(?:[.,]\d+)?"
+_PAIR = re.compile(rf"[^\d(]*\(\s*(?P<x>{_NUMBER})\s*[,;]\s*(?P<y>{_NUMBER})\s*\)")
+_OF_TITLE = re.compile(
+    rf"(?:.*[^a-z])?x\s*[=:_]?\s*(?P<x>{_NUMBER})\s*(?P<x_unit>[µμu]m|mm|nm)?[\s,;_/]*y\s*[=:_]?\s*(?P<y>{_NUMBER})\s*(?P<y_unit>[µμu]m|mm|nm)?\W*",
+    re.IGNORECASE,
+)
+"""Titles of columns that are the place of their spectrum: a pair of numbers, or one with the letters x and y."""
 _LINES = 8
 """Lines above a table that are looked at."""
 
@@ -31,6 +38,20 @@ def coordinates_above(table: Table, columns: Sequence[int]) -> tuple[dict[str, n
         if np.isfinite(numbers).all():
             found[role], units[role] = numbers, length_unit(cells[0])
     return found, units
+
+
+def places_in_titles(titles: Sequence[str]) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, str]]:
+    """Return the coordinates that the titles of columns are made of, such as ``(2.5, 1)`` or ``X=2.5 µm, Y=1 µm``, and their units."""
+    for pattern in (_OF_TITLE, _PAIR):
+        matches = [pattern.fullmatch(title.strip()) for title in titles]
+        found = [match.groupdict() for match in matches if match is not None]
+        if len(found) < max(2, len(titles)):
+            continue
+        places = {side: np.array([float(one[side].replace(",", ".")) for one in found]) for side in "xy"}
+        if len({*zip(*places.values(), strict=True)}) < len(found):
+            return {}, {}
+        return places, {side: length_unit(f"({found[0].get(f'{side}_unit') or ''})") for side in "xy"}
+    return {}, {}
 
 
 def named_places(table: Table, values: Sequence[int]) -> tuple[int, int] | None:

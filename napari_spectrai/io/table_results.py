@@ -9,7 +9,7 @@ _AUXILIARY = re.compile(
     r"\b(dark|ref(?:erence)?|background|white|blank)\b(?!.*subtract)|^baseline\s*(?:$|[\[(\d])|\bfwhm\b|\bband ?width|\bstd(?![\s.-]*\d)"
     r"|\bstandard dev|\bs\.?[de]\.?(?=\s*(?:$|[(\[]|[a-z]))"
     r"|^temp(?:erature)?s?\.?\s*(?:$|[(\[/°])|^t\s*[(\[/,]\s*(?:°|℃|k\b|deg)|^(?:relative )?humidity\b"
-    r"|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/])"
+    r"|^(?:ht|pmt|high tension|(?:ht |pmt )?voltage)\s*(?:$|[(\[/]|v(?:olts?)?\s*$)"
     r"|^\s*(?:±|\+/-)|(?:±|\+/-)\s*$|\b(?:lower|upper)\s*(?:95|ci|conf|bound|limit)|\b(?:ci|conf(?:idence)?)\s*(?:95|low|up|interval)"
     r"|\buncertaint|\berr(?:or)?s?\b|\bsigma\b|\bsem\b|\bivar\b|\binverse variance|^(?:dy|ey|yerr|delta y)$",
     re.IGNORECASE,

@@ -32,6 +32,8 @@ def titles_above(above: Sequence[str], syntax: Syntax, width: int, written: int 
     """
     found: list[tuple[str, ...]] = []
     above = [line for line in above if not line.startswith("F(x)=")]  # formulas of Origin's columns
+    if width > 1 and above and above[-1].strip().isdecimal():  # the number of the spectrum between titles and numbers
+        above = above[:-1]
     nearest = _split(above[-1], syntax, width, written) if above else ()
     is_titled = bool(nearest) and quantity_of(nearest[0]) != ""  # so that the positions are in the column below it
     for line in () if is_titled else above[::-1][1:4]:  # types and notes may be between positions and spectra
@@ -64,7 +66,7 @@ def _is_setting(line: str, cells: Sequence[str]) -> bool:
         return not (cells[0].endswith(":") and all(_is_words(cell) for cell in cells[1:]) and quantity_of(cells[0]))
     if len(cells) > _MOST_SETTINGS or cells[0].casefold().startswith("unnamed"):
         return False
-    if "=" in line or re.match(r"[^:]*\w\s*:\s", line.strip(" #%/;'\"")):
+    if ("=" in line and not (quantity_of(cells[0]) and "=" not in cells[0])) or re.match(r"[^:]*\w\s*:\s", line.strip(" #%/;'\"")):
         return True
     # the number under which a spectrum is known stands next to the title of its positions alone
     is_title = is_unit(cells[0]) or (quantity_of(cells[0]) and not _OF_SETTINGS.search(cells[0]))

@@ -23,7 +23,7 @@ from napari_spectrai.io.own_text import OURS, own, own_numbers, write
 from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
 from napari_spectrai.io.table_parts import axis_of, coordinates_of, labels_of, names_above, titles_of
-from napari_spectrai.io.table_places import coordinates_above, named_places
+from napari_spectrai.io.table_places import coordinates_above, named_places, places_in_titles
 from napari_spectrai.io.table_results import of_statistics
 from napari_spectrai.io.table_syntax import Syntax
 from napari_spectrai.io.tables import Table, table_of
@@ -230,6 +230,8 @@ def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: l
         return RawArray(image, axis=axis, pixel_size=facts.pixel(shape), pixel_unit=facts.unit, metadata=facts.metadata)
     names = names_above(table, [values[number] for number in kept])
     places, units = coordinates_above(table, [values[number] for number in kept])
+    if not places and table.names:
+        places, units = places_in_titles([table.names[values[number]] for number in kept])
     if places:
         return laid_out(path, spectra[:, kept].T, axis, places, units, metadata={**facts.metadata, **names})
     return RawArray(spectra[:, kept], spectral=0, axis=axis, metadata={**facts.metadata, **names})
