@@ -9,7 +9,7 @@ import zarr
 from scipy.io import savemat
 
 from napari_spectrai import read
-from napari_spectrai.io import SpectralWarning
+from napari_spectrai.io import SeveralArraysError, SpectralWarning
 from napari_spectrai.notices import noting
 
 WAVE = np.linspace(400, 700, 12)
@@ -171,3 +171,20 @@ def test_a_list_next_to_a_file_gives_positions_that_the_file_does_not(tmp_path):
     with noting():  # it says which dimension it is, too
         np.testing.assert_array_equal(np.asarray(read(first / "cube.npy").data), CUBE)
     assert read(first / "cube.npy", axis="1:2:eV", spectral=0).axis.unit == "eV"
+
+
+def test_arrays_that_are_named_after_their_band_are_one_image(tmp_path):
+    planes = dict(zip((443, 412, 555, 490, 670), np.moveaxis(CUBE[..., :5], -1, 0), strict=True))
+    image = np.stack([planes[place] for place in sorted(planes)], -1)
+    for kind in KINDS:
+        for form, more in (("Rrs_{}", {"latitude": CUBE[..., 6], "chlor_a": CUBE[..., 7]}), ("img_{}nm", {}), ("B{}", {})):
+            arrays = {form.format(place): plane for place, plane in planes.items()} | more
+            path = written(tmp_path / f"{form[:3]}.{kind}", kind, **arrays)
+            with pytest.warns(SpectralWarning, match="its 5 arrays .*412.* to .*670.* are taken for one image"):
+                cube = read(path)
+            np.testing.assert_array_equal(np.asarray(cube.data), image)
+            assert (cube.axis.values.tolist(), cube.axis.unit) == ([412, 443, 490, 555, 670], "nm")
+        for names in ("train_{}00", "img_10{}", "Rrs_{}"):  # sets of spectra, running numbers, no wavelengths
+            path = written(tmp_path / f"{names[:4]}.{kind}", kind, **{names.format(n): CUBE[..., n] for n in (1, 2, 3)})
+            with pytest.raises(SeveralArraysError, match="it holds several arrays"):
+                read(path)

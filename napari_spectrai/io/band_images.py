@@ -26,13 +26,13 @@ _TIFF, _PICTURES = (".tif", ".tiff"), {".png": "PNG", ".bmp": "BMP"}
 SUFFIXES = (*_TIFF, *_PICTURES)
 _LEAST, _MOST_LOOKED_AT = 3, 10_000
 _VALUE = r"\d+(?:[.,]\d+)?"
-_WITH_UNIT = re.compile(
+WITH_UNIT = re.compile(
     rf"(?<![\d.,])(?:(?P<low>{_VALUE})(?:\s*(?:[-–]|_?to_?)\s*))?(?P<value>{_VALUE})[ _]?(?P<unit>nm|cm-?1|ev)(?![^\W_\d])"
     rf"|(?:wl|wave(?:length)?|lambda|λ)[ _=-]?(?P<long>{_VALUE})[ _]?(?P<micro>[uµμ]m)(?![^\W_\d])",
     re.IGNORECASE,
 )
 _UNITS = {"nm": "nm", "cm": "cm-1", "ev": "eV"}
-_BARE = re.compile(rf"(?<![\d.,])(?P<value>{_VALUE})(?![\d.,]*\d)")
+BARE = re.compile(rf"(?<![\d.,])(?P<value>{_VALUE})(?![\d.,]*\d)")
 _WORD_BEFORE = re.compile(r"(?<![^\W_])[^\W\d_]+(?=[ _=-]?$)")
 _WIDEST = 2.0
 """How many times as large as its lower end the upper end of a detection window may be; else a running number stands before a position."""
@@ -51,21 +51,21 @@ class _Band:
 def declared(folder: Path) -> bool:
     """Whether a folder holds images of one plane each whose names give positions with their unit, or count those of a list next to them."""
     images = _images(folder)
-    if _are_planes(images, _WITH_UNIT):
+    if _are_planes(images, WITH_UNIT):
         return True
-    stacks = _stacks(images, _BARE)
+    stacks = stacks_of(images, BARE)
     with noting():
         listed = len(stacks) == 1 and positions_in_folder(folder, len(next(iter(stacks.values())))) is not None
-    return listed and _are_planes(images, _BARE)
+    return listed and _are_planes(images, BARE)
 
 
 def numbered(folder: Path) -> bool:
     """Whether a folder holds images of one plane each whose names differ in one number, without a unit."""
-    return _are_planes(_images(folder), _BARE)
+    return _are_planes(_images(folder), BARE)
 
 
 def _are_planes(images: Sequence[Path], pattern: re.Pattern[str]) -> bool:
-    stacks = _stacks(images, pattern)
+    stacks = stacks_of(images, pattern)
     if not stacks:
         return False
     first = next(iter(stacks.values()))[0].path
@@ -83,7 +83,7 @@ def _images(folder: Path) -> list[Path]:
     return found if _LEAST <= len(found) <= _MOST_LOOKED_AT else []
 
 
-def _stacks(images: Sequence[Path], pattern: re.Pattern[str]) -> dict[str, list[_Band]]:
+def stacks_of(images: Sequence[Path], pattern: re.Pattern[str]) -> dict[str, list[_Band]]:
     """Return the stacks that images make, in the order of their positions, by what the names of the images have in common.
 
     Of the numbers in a name that one is its position in which it differs from others; running numbers and exposures next to it count for
@@ -99,10 +99,10 @@ def _stacks(images: Sequence[Path], pattern: re.Pattern[str]) -> dict[str, list[
             key: sorted(group, key=lambda band: band.value) for key, group in groups.items() if len(group) >= _LEAST and _differ(group)
         }
         taken = [band.path for group in found.values() for band in group]
-        sure = pattern is _BARE or all(axis_of_names([band.words for band in group])[0] is not None for group in found.values())
+        sure = pattern is BARE or all(axis_of_names([band.words for band in group])[0] is not None for group in found.values())
         if found and sure and len(set(taken)) == len(taken):
             return {_name(key): group for key, group in found.items()}
-        if pattern is _BARE:
+        if pattern is BARE:
             break  # several numbers without a unit, any of which may be meant
     return {}
 
@@ -142,8 +142,8 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 def _of(folder: Path) -> tuple[dict[str, list[_Band]], bool]:
     """Return the stacks of a folder, and whether the names give the unit of the positions."""
     images = _images(folder)
-    with_unit = _stacks(images, _WITH_UNIT)
-    found = with_unit or _stacks(images, _BARE)
+    with_unit = stacks_of(images, WITH_UNIT)
+    found = with_unit or stacks_of(images, BARE)
     if not found:
         raise ValueError("the names of its images give no positions of bands")
     return found, bool(with_unit)

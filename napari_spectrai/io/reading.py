@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import local, recover
+from napari_spectrai.io.band_arrays import stack_of_bands
 from napari_spectrai.io.band_images import numbered
 from napari_spectrai.io.companions import with_positions_next_to
 from napari_spectrai.io.foreign import compression_of, foreign_content
@@ -46,6 +48,8 @@ _OWN = frozenset(
     }
 )
 """Readers that call no library that may print."""
+_CONTAINERS = ("arrays", "hdf5", "netcdf", "matlab", "zarr")
+"""Readers of files with arrays that have names."""
 _RAW = ("envi", "ripple", "agilent")
 """Readers of raw values, which may begin as anything does."""
 
@@ -87,9 +91,15 @@ def opened(
     given = {"dataset": dataset, "axis": axis, "spectral": spectral, "columns": columns, "shape": shape}
     answers: list[Option] = [option for option, value in given.items() if value is not None]  # type: ignore[misc]
     with answering(*answers):
-        found: RawArray = guarded(
-            _with_companions(path, known), known, "read", dataset=dataset, **({"columns": columns} if columns else {})
-        )
+        try:
+            found: RawArray = guarded(
+                _with_companions(path, known), known, "read", dataset=dataset, **({"columns": columns} if columns else {})
+            )
+        except SeveralArraysError:
+            stack = stack_of_bands(path, partial(guarded, path, known)) if dataset is None and known.module in _CONTAINERS else None
+            if stack is None:
+                raise
+            found = stack
         found = with_positions_next_to(path, found)
     stored = tuple(found.data.shape)
     if len(stored) == 1:  # one spectrum is a set of one
