@@ -19,7 +19,7 @@ from napari_spectrai.notices import noting
 from napari_spectrai.remedies import is_answered, where
 
 _CALLED = re.compile(
-    r"(?:rrs|nlw|l[wt]|[tb]oa|sr|rho|refl\w*?|rad\w*?|[blrimx]|bands?|wl|wvl|wavelength|lambda|img|im|image|ch|channel)(?:_?[a-z])?[_ -]?\d",
+    r"(?:rrs|nlw|l[wt]|[tb]oa|sr|rho|refl\w*?|rad\w*?|[blrimx]|bands?|wl|wvl|wavelength|lambda|img|image|ch|channel)(?:_?[a-z])?[_ -]?\d",
     re.IGNORECASE,
 )
 """Names of the planes of an image before a number without a unit; those of sets of spectra, such as ``train_100``, are none."""
