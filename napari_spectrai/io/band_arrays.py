@@ -39,7 +39,7 @@ def stack_of_bands(path: Path, call: Callable[..., Any]) -> RawArray | None:
     names, axis, sure = _bands_in(call("inspect"))
     if axis is None:
         return None
-    with noting():  # of what each plane would be by itself
+    with noting():  # of what one plane alone would be
         found: list[RawArray] = [call("read", dataset=name) for name in names]
     if len({tuple(one.data.shape) for one in found}) > 1:
         return None
