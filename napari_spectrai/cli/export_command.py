@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, console, exit_with, refuse_existing, refuse_missing, refuse_same
+from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, echo, exit_with, refuse_existing, refuse_missing, refuse_same
 from napari_spectrai.experiment.package import export_suffix
 
 
@@ -27,4 +27,4 @@ def export_command(
         from napari_spectrai import Model
 
         written = Model.load(model).export(output)
-        console.print(str(written), highlight=False, soft_wrap=True, markup=False)
+        echo(written)

@@ -25,6 +25,7 @@ from napari_spectrai.cli.common import (
     app,
     console,
     cube_of,
+    echo,
     exit_with,
     followed,
     listen_in,
@@ -101,7 +102,7 @@ def map_command(
         notes = [str(one.message) for one in caught if issubclass(one.category, SpectralWarning)]
         say_notes([*dict.fromkeys(notes), *result.notes])
         for path in written:
-            console.print(str(path), highlight=False, soft_wrap=True, markup=False)
+            echo(path)
 
 
 def _refuse_used(output: Path, *, overwrite: bool) -> None:

@@ -177,10 +177,14 @@ def test_apply_saves_loads_and_hands_over(opened, until, tmp_path):
     viewer, image, dock = opened
     dock.steps = [ArPLS(smoothness=100), Normalise(by="snv")]
     until(lambda: dock._applying.start.enabled)
+    assert "last" not in dock._ready.choice.choices
     dock.start()
     dock.start()
     until(lambda: dock.status.startswith(("done", "failed")))
     assert dock.status == "done: layer 'image · prepared'", dock._applying.problem.value
+    dock.steps = []
+    dock._ready.choice.value = "last"  # as on another day, when a new dock offers them
+    assert dock.steps == [ArPLS(smoothness=100), Normalise(by="snv")]
     result = viewer.layers["image · prepared"]
     expected = preprocess(as_cube(image), [ArPLS(smoothness=100), Normalise(by="snv")])
     np.testing.assert_allclose(as_cube(result).data, expected.data, rtol=1e-5, atol=1e-5)

@@ -12,11 +12,13 @@ from psygnal import Signal
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.preparation import READY, ready_chain
+from napari_spectrai.runs.last_steps import last_steps
 from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.step_list import OrderedForm
 from napari_spectrai.widgets.undo_keys import UndoKeys
 
 _FILES = "YAML (*.yml *.yaml)"
+_LAST = "last"
 
 
 class ReadyChoice:
@@ -29,25 +31,38 @@ class ReadyChoice:
     Signals
     -------
     chosen : the steps of a chain, as mappings
+    reopened : the file of the steps that were applied last, perhaps on another day
     """
 
     chosen = Signal(list)
+    reopened = Signal(Path)
 
     def __init__(self, axis: Callable[[], SpectralAxis | None]) -> None:
         self._axis = axis
         about = "; ".join(f"{chain.title}: {chain.about}" for chain in READY.values())
         self.choice = ComboBox(
-            choices=[("Ready chain …", ""), *((chain.title, name) for name, chain in READY.items())], value="", name="ready",
-            tooltip=f"replace the steps by a ready chain, which can be undone. {about}.",
+            choices=lambda _: self._choices(), value="", name="ready",
+            tooltip=f"replace the steps by a ready chain, or by those that were applied last, which can be undone. {about}.",
         )  # fmt: skip
         self.choice.native.setAccessibleName("Ready chain")
         self.choice.changed.connect(self._on_choice)
+
+    def _choices(self) -> list[tuple[str, str]]:
+        last = [("Last applied", _LAST)] if last_steps().is_file() else []
+        return [("Ready chain …", ""), *((chain.title, name) for name, chain in READY.items()), *last]
+
+    def refresh(self) -> None:
+        """Offer the steps that were applied last as soon as there are some."""
+        with self.choice.changed.blocked():
+            self.choice.reset_choices()
 
     def _on_choice(self, name: str) -> None:
         axis = self._axis()
         with self.choice.changed.blocked():
             self.choice.value = ""
-        if name and axis is not None:
+        if name == _LAST:
+            self.reopened.emit(last_steps())
+        elif name and axis is not None:
             self.chosen.emit([step.model_dump(mode="json") for step in ready_chain(name, axis)])
 
 

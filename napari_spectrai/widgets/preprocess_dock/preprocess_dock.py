@@ -14,6 +14,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
+from napari_spectrai.runs.last_steps import remember_steps
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import line, message, open_in_turns, say, text
 from napari_spectrai.widgets.elided_choice import dress
@@ -93,6 +94,7 @@ class PreprocessDock(LayerDock):
         self._layer.changed.connect(self._on_layer)
         self._form.edited.connect(self._check)
         self._ready.chosen.connect(self._form.fill)
+        self._ready.reopened.connect(self.open_steps)
         self._tools.load.connect(self.open_steps)
         self._tools.save.connect(self.save_steps)
         self._tools.train.changed.connect(self.hand_to_train)
@@ -292,6 +294,11 @@ class PreprocessDock(LayerDock):
             return
         frame, cube, wanted = LayerFrame.of(self.layer), as_cube(self.layer), self.steps
         say(self._applying.problem, "")
+        try:
+            remember_steps(wanted)
+            self._ready.refresh()
+        except OSError as error:
+            say(self._problem, f"These steps will not be offered as the last ones ({error}).")
         self._applying.run(lambda: prepare_preprocessing(wanted, cube), lambda prepared: self._show(prepared, frame), self.native)
 
     def cancel(self) -> None:
