@@ -114,6 +114,16 @@ def test_cartilage_keeps_its_peaks_and_loses_its_spikes(share, least):
     assert elsewhere < size.max()
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_sharp_lines_of_a_particle_in_one_pixel_are_no_spikes(seed):
+    rng, band = np.random.default_rng(seed), np.arange(300)
+    smooth = 100 + 40 * np.exp(-(((band - 150) / 90) ** 2))
+    lines_ = np.array([[50.2, 800], [111.4, 400], [180.7, 2000], [250.1, 300], [270.6, 600]])
+    particle = sum(height * np.exp(-(((band - place) / 0.9) ** 2) / 2) for place, height in lines_)
+    alone = rng.poisson(smooth + particle * (np.arange(400) == 155)[:, None]).reshape(20, 20, 300).astype(np.float32)
+    np.testing.assert_array_equal(preprocess(Cube(alone), ["despike"]).numpy(), alone)
+
+
 def broad(height=20, width=20, bands=100, seed=0):
     """Return a map whose lines are nine bands wide."""
     rng = np.random.default_rng(seed)

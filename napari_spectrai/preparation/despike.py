@@ -11,7 +11,7 @@ from pydantic import Field
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.sample_rows import seen, with_data_only
-from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone
+from napari_spectrai.preparation.spikes.context import SEVERAL, Doubles, Explanation, FoundSpikes, Integers, Mask, alone
 from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import LEARNT, NeighbourStep
 from napari_spectrai.spec import Spec
@@ -39,13 +39,14 @@ class Learnt(Spec):
     line: float | None
     lines: tuple[int, ...]
     isolated: bool
+    several: int = SEVERAL
 
     @classmethod
     def of(cls, known: Explanation) -> Self:
         """Convert arrays to plain numbers."""
         plain = {name: getattr(known, name).tolist() for name in ("mean", "scale", "basis", "levels", "growth")}
         line = None if np.isnan(known.line) else known.line
-        return cls(**plain, line=line, lines=tuple(np.flatnonzero(known.lines).tolist()), isolated=known.isolated)
+        return cls(**plain, line=line, lines=tuple(np.flatnonzero(known.lines).tolist()), isolated=known.isolated, several=known.several)
 
     def explanation(self) -> Explanation:
         """Convert them to arrays."""
@@ -53,7 +54,7 @@ class Learnt(Spec):
         return Explanation(
             mean=np.array(self.mean), scale=np.array(self.scale), basis=np.array(self.basis).reshape(-1, bands),
             levels=np.array(self.levels), growth=np.array(self.growth), line=np.nan if self.line is None else self.line,
-            lines=np.isin(np.arange(bands), self.lines), isolated=self.isolated,
+            lines=np.isin(np.arange(bands), self.lines), isolated=self.isolated, several=self.several,
         )  # fmt: skip
 
 

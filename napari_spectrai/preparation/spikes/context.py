@@ -12,6 +12,8 @@ Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
+SEVERAL = 3
+"""Largest number of spikes as wide as lines in one spectrum."""
 _AT_ONCE = 2**16
 """Number of values whose noise is computed at a time: they stay in the processor's cache."""
 
@@ -35,6 +37,8 @@ class Explanation:
         Bands at which several spectra rise, so that they are lines of rare substances.
     isolated : bool
         Whether unexplained features as narrow as lines are rare enough to be spikes.
+    several : int
+        Number of spikes as wide as lines in one spectrum above which they are lines of an unusual spectrum.
     """
 
     mean: Doubles
@@ -45,6 +49,7 @@ class Explanation:
     line: float
     lines: Mask
     isolated: bool
+    several: int = SEVERAL
 
     def residual(self, spectra: Doubles) -> tuple[Doubles, Doubles]:
         """Return the part of spectra (n, L) outside the basis, and its expected standard deviation, both divided by `scale`."""

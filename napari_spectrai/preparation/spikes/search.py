@@ -39,8 +39,6 @@ _SURE = 4.0
 """Standard deviations above which a neighbouring pixel shares a spike."""
 _FLOOR = 1e-3
 """Minimum height of a spike as a fraction of the range of its spectrum: in data without noise, everything exceeds the noise."""
-_SEVERAL = 3
-"""Number of spikes as wide as lines in one spectrum above which they are lines of an unusual spectrum."""
 _SCREENED = 2**16
 """Number of values screened at a time: they stay in the processor's cache."""
 _ROUNDING = 0.9
@@ -289,7 +287,15 @@ class Search:
         if not known.isolated:  # the data contain many unexplained lines
             return np.asarray((found.wide < SINGLE) & ~known.lines[found.peak])
         doubtful = np.bincount(found.spectrum[~self.narrow(found)], minlength=len(spectra))[found.spectrum]
-        return np.asarray((self.narrow(found) | (self.wide(found) & (doubtful <= _SEVERAL))) & ~known.lines[found.peak])
+        spikes = (self.narrow(found) | (self.wide(found) & (doubtful <= known.several))) & ~known.lines[found.peak]
+        return np.asarray(spikes & ~self._beside(found, ~spikes))
+
+    def _beside(self, found: FoundSpikes, lines: Mask) -> Mask:
+        """Return which candidates are within a window of a line of the same spectrum: they are its shoulders."""
+        peaks = np.full((int(found.spectrum.max(initial=0)) + 1, len(self.known.mean)), fill_value=False)
+        peaks[found.spectrum[lines], found.peak[lines]] = True
+        near = found.peak[:, None] + np.arange(-self.width, self.width + 1)
+        return np.asarray(peaks[found.spectrum[:, None], near.clip(0, peaks.shape[1] - 1)].any(-1))
 
     def _smoother(self, found: FoundSpikes, spectra: Doubles) -> Mask:
         """Return whose removal leaves a smoother spectrum: removing the top of a line leaves a dent."""

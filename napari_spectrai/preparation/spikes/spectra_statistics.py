@@ -8,7 +8,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone, median, quantiles
+from napari_spectrai.preparation.spikes.context import (
+    SEVERAL,
+    Doubles,
+    Explanation,
+    FoundSpikes,
+    Integers,
+    Mask,
+    alone,
+    median,
+    quantiles,
+)
 from napari_spectrai.preparation.spikes.search import Search
 from napari_spectrai.preparation.spikes.widths import SAMPLED, line_widths
 
@@ -84,7 +94,13 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
     footed = np.unique(found.spectrum[~search.narrow(found) & ~search.wide(found)]).size
     # spectra that need the largest number of directions have none in common
     common = rank == _ranks(int((fold != 0).sum()), bands)[-1] or doubtful > _MANY * count or footed > max(1, _COMMON * count, doubtful)
-    return replace(known, lines=lines, isolated=not common)
+    return replace(known, lines=lines, isolated=not common, several=_several(found.spectrum[~search.narrow(found)], count))
+
+
+def _several(spectrum: Integers, count: int) -> int:
+    """Return how many spikes as wide as lines one of `count` spectra may have by chance, given the spectrum of each of these."""
+    rate = -np.log(1 - min(max(np.unique(spectrum).size, 1) / count, _MOST))
+    return int(min(SEVERAL, max(1, _exceeded(_CHANCE / count, rate))))
 
 
 def _deviation(values: Doubles) -> Doubles:
