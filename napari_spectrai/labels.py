@@ -19,6 +19,8 @@ MANY_CLASSES = 100
 """Numbers without names beyond which labels are asked about: no label image has so many classes that nobody named."""
 FEW_OBJECTS = 30
 """Numbers without names from which on labels are checked for objects."""
+NO_AMOUNTS = "amounts are not learnt as such: group them into classes, for example with numpy.digitize(amounts, limits)"
+"""What to do with amounts instead of classes."""
 LARGEST_CLASS = 2**31 - 2
 """Largest number of a class; files use those above it, such as 4294967295, where there are no data."""
 SHOWN_CLASSES = 20
@@ -114,7 +116,7 @@ class Labels:
             whole = np.round(data)
             far = ~np.isclose(whole, data, rtol=_ROUNDING, atol=_ROUNDING) | np.isinf(data)
             if far.any():
-                raise ValueError(f"labels are whole numbers, one per class, and these hold {data[far].flat[0]:g}; choose a label image")
+                raise ValueError(f"labels are whole numbers, one per class, and these hold {data[far].flat[0]:g}; {NO_AMOUNTS}")
             data = _with_numbers_of_classes(whole).astype(np.int64)
         if data.dtype.kind not in "iu":
             raise ValueError(f"labels are whole numbers, one per class, not {data.dtype}; name the classes with a list of texts")

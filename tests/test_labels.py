@@ -160,6 +160,21 @@ def test_numbers_of_objects_are_asked_about_in_one_sentence_and_not_listed(count
     assert not problems_with(experiment, [cube], [Labels(data, {value: f"mineral {value}" for value in range(1, count + 1)})])
 
 
+def test_amounts_of_spectra_are_asked_about_and_classes_of_few_spectra_are_not():
+    amounts = np.random.default_rng(0).integers(0, 1000, 60)
+    texts = {value: f"{value / 100:.2f}" for value in amounts.tolist()}
+    cube, experiment = Cube(np.zeros((60, 3), np.float32)), Experiment.from_mapping({"task": "classification", "network": "spectral_mlp"})
+    for given in (Labels(amounts), Labels(amounts, texts)):
+        (problem,) = problems_with(experiment, [cube], [given])
+        assert "If they are amounts" in problem.message
+        assert "numpy.digitize" in problem.message
+    named = Labels(amounts, {value: f"sample {value}" for value in texts})
+    for classes in (named, Labels(amounts // 100), Labels(np.arange(60) // 2), Labels(np.arange(60) % 9)):
+        assert not problems_with(experiment, [cube], [classes])
+    with pytest.raises(ValueError, match="amounts are not learnt as such"):
+        Labels(amounts / 7)
+
+
 def test_classes_that_lie_all_over_an_image_are_no_objects():
     rng = np.random.default_rng(0)
     assert Labels(rng.integers(0, 60, (80, 80))).objects() == 0

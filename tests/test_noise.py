@@ -234,6 +234,21 @@ class TestDenoisers:
         assert errors["auto"] < errors["never"]
         assert errors["always"] == pytest.approx(errors["auto"], rel=0.1)
 
+    @pytest.mark.parametrize("kind", ["savitzky_golay", "whittaker", "wavelet"])
+    def test_smoothing_a_spectrum_never_mixes_the_units_of_its_bands(self, kind):
+        rng, clean = np.random.default_rng(2), signal()
+        noisy = (clean + rng.normal(0, np.where(np.arange(30) % 10, 0.01, 0.3), clean.shape)).astype(np.float32)
+        # as if each band had a gain of its own
+        model = NoiseModel(rng.gamma(0.2, 0.1, 30), rng.normal(0, 0.1, 30), rng.gamma(1, 0.01, 30), "counting")
+        assert not model.common.counting
+        spec = networks[kind]()
+        method = spec.load()(spec, 30, 30)
+        kept = {"noise": torch.from_numpy(np.stack([model.gain, model.offset, model.read]))}
+        for keep in (lambda: method.keep(model), lambda: method.learn(kept)):  # the latter as earlier versions did
+            keep()
+            result = method(torch.from_numpy(noisy)).numpy()
+            assert np.square(result - clean).mean() < 1.05 * np.square(noisy - clean).mean()
+
     def test_other_noise_is_left_alone(self):
         noisy = Cube((signal() + np.random.default_rng(0).normal(0, 0.1, (60, 60, 30))).astype(np.float32))
         one, other = (predict("svd_nlm", noisy, settings={"stabilise": way}) for way in ("auto", "never"))

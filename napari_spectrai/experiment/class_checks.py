@@ -4,14 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.check_words import name_of, of_spectra, sizes_of
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.label_shapes import resized
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import fits_images, means_of_images
-from napari_spectrai.labels import UNKNOWN, Labels
+from napari_spectrai.labels import NO_AMOUNTS, UNKNOWN, Labels
 from napari_spectrai.spec import Problem, listed
+
+FEW_AMOUNTS = 10
+"""Numbers of which most belong to a single spectrum, from which on they look like amounts."""
+
+
+def amounts_among(labels: Labels, unlabelled: int | None = 0) -> int:
+    """Return how many amounts (concentrations, positions) the labels of a set of spectra seem to be; 0 where they look like classes.
+
+    Numbers, also as texts, of which most belong to a single spectrum are taken for amounts.
+    """
+    if labels.data.ndim != 1:
+        return 0
+    values, counts = np.unique(labels.data, return_counts=True)
+    numbers = np.array([_is_number(labels.names.get(int(value), "0")) for value in values], bool)
+    amounts = numbers & ~np.isin(values, [UNKNOWN] if unlabelled is None else [UNKNOWN, unlabelled])
+    count = int(amounts.sum())
+    return count if count >= FEW_AMOUNTS and 2 * int((counts[amounts] == 1).sum()) > count else 0
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def problems_of_classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:
@@ -22,6 +49,8 @@ def problems_of_classes(experiment: Experiment, truths: Sequence[Cube | Labels])
     for truth in truths:
         if isinstance(truth, Labels) and (objects := truth.objects(unlabelled)):
             return [Problem("truth", _are_objects(objects, truth))]
+        if isinstance(truth, Labels) and (amounts := amounts_among(truth, unlabelled)):
+            return [Problem("truth", _are_amounts(amounts, truth))]
     if len(values) < 2:
         return [Problem("truth", _too_few(values, unlabelled, truths))]
     if task.of_images:
@@ -87,4 +116,11 @@ def _are_objects(count: int, labels: Cube | Labels) -> str:
         f"{name_of(labels)} contains {count:,} values without names, each of which would be a class. If they number objects "
         "(cells, grains), give all objects of a kind the same value, such as (labels > 0) + 1 for background 1 and "
         "objects 2. If they are classes, name them (a column 'class' of the layer's features, or as_labels(…, names=…))"
+    )
+
+
+def _are_amounts(count: int, labels: Labels) -> str:
+    return (
+        f"{name_of(labels)} contains {count:,} numbers, of which most belong to a single spectrum. If they are amounts (concentrations, "
+        f"positions), {NO_AMOUNTS}. If they are classes, name them with texts, such as 'sample 7'"
     )

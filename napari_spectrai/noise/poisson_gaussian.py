@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -44,12 +44,15 @@ class NoiseModel:
     kind : ``"counting"``, ``"constant"``, ``"proportional"`` or ``"none"``
         Whether the variance increases with intensity as photon noise does, is constant, increases faster (with the square of intensity:
         not a photon model, `read` is the mean level), or there is no significant noise.
+    of_all_bands : NoiseModel, optional
+        Where the gain differs from band to band: the best model with one gain.
     """
 
     gain: Doubles
     offset: Doubles
     read: Doubles
     kind: Kind
+    of_all_bands: NoiseModel | None = None
 
     @classmethod
     def of(cls, gain: float, offset: float = 0.0, read: float = 0.0) -> NoiseModel:
@@ -62,6 +65,13 @@ class NoiseModel:
         """Whether the noise contains photon noise."""
         return self.kind == "counting"
 
+    @property
+    def common(self) -> NoiseModel:
+        """The model that treats all bands alike, for methods that mix bands: stabilised band by band, a spectrum is no longer smooth."""
+        if len(self.gain) == 1:
+            return self
+        return self.of_all_bands or NoiseModel.of(0.0, read=float(np.sqrt(np.square(self.read).mean())))
+
     def variance(self, intensity: FloatArray) -> Doubles:
         """Return the variance of the noise at intensities (..., L); at least that of the read noise."""
         light = np.maximum(np.asarray(intensity, np.float64) - self.offset, 0)
@@ -73,7 +83,8 @@ class NoiseModel:
 
     def scaled(self, scale: float, offset: float) -> NoiseModel:
         """Return the noise of ``scale * intensity + offset``."""
-        return NoiseModel(scale * self.gain, scale * self.offset + offset * (self.gain > 0), scale * self.read, self.kind)
+        common = None if self.of_all_bands is None else self.of_all_bands.scaled(scale, offset)
+        return NoiseModel(scale * self.gain, scale * self.offset + offset * (self.gain > 0), scale * self.read, self.kind, common)
 
     def __str__(self) -> str:
         if self.kind == "none":
@@ -138,7 +149,7 @@ def _on_bands(model: NoiseModel, chosen: npt.NDArray[np.intp], bands: int) -> No
     if len(model.gain) == 1:
         return model
     gain, offset, read = (np.interp(np.arange(bands), chosen, part) for part in (model.gain, model.offset, model.read))
-    return NoiseModel(gain, offset, read, model.kind)
+    return NoiseModel(gain, offset, read, model.kind, model.of_all_bands)
 
 
 def _largest(values: FloatArray) -> float:
@@ -197,6 +208,13 @@ def _decided(found: Residuals) -> NoiseModel:
             chosen = name if _surely(likelihood[name] - likelihood[chosen]) else chosen
         return chosen
 
+    def common() -> NoiseModel:
+        """Return the model with one gain."""
+        slope, intercept = (np.atleast_1d(part) for part in _line(found))
+        if _surely(likelihood["counting"] - likelihood["constant"]) and _matters(found, slope, intercept):
+            return _photons(slope, intercept, _lowest(found))
+        return NoiseModel.of(0.0, read=float(_mean(found)) ** 0.5)
+
     plain, counted, steeper = best("constant", "bands"), best("counting", "counting bands"), best("proportional", "proportional bands")
     if _surely(likelihood[counted] - max((likelihood["constant"], likelihood["bands"]), key=np.mean)):
         gain = likelihood[steeper] - likelihood[counted]
@@ -204,7 +222,8 @@ def _decided(found: Residuals) -> NoiseModel:
             return NoiseModel(np.zeros(1), np.zeros(1), np.sqrt(np.atleast_1d(_mean(found))), "proportional")
         slope, intercept = (np.atleast_1d(part) for part in candidates[counted](found)[:2])
         if _matters(found, slope, intercept):
-            return _photons(slope, intercept, _lowest(found))
+            model = _photons(slope, intercept, _lowest(found))
+            return replace(model, of_all_bands=common()) if len(slope) > 1 else model
     read = np.sqrt(np.atleast_1d(candidates[plain](found)[1]))
     return NoiseModel(np.zeros_like(read), np.zeros_like(read), read, "constant")
 

@@ -18,7 +18,7 @@ from napari_spectrai.learn.classical.method import TUNING_SPECTRA, Method, inter
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.scoring.metrics import mse
-from napari_spectrai.noise import NoiseModel
+from napari_spectrai.noise import NoiseModel, Stabiliser
 from napari_spectrai.preparation.savitzky_golay import savgol
 from napari_spectrai.units import aligned
 
@@ -54,6 +54,15 @@ class _Smoother(Denoiser, ABC):
         smooth = self.smooth(spectra, self.settings(spectra)).astype(np.float32)
         return torch.from_numpy(np.ascontiguousarray(smooth)).to(x.device).view(x.shape)
 
+    def suited(self, model: NoiseModel) -> NoiseModel:
+        """Return the model that treats all bands alike: band by band, the stabilised spectrum would no longer be smooth."""
+        return model.common
+
+    def stabiliser(self, x: Tensor) -> Stabiliser | None:
+        """Return the transform to use, if any; one band by band, as earlier versions saved it, is not used."""
+        around = super().stabiliser(x)
+        return around if around is None or len(around.gain) == 1 else None
+
     def fit(self, scenes: Sequence[Scene]) -> None:
         """Choose the settings with the smallest error on training pairs, stabilised or not; without a truth, only estimate the noise."""
         noise = self.noise_in(scenes)
@@ -61,7 +70,8 @@ class _Smoother(Denoiser, ABC):
             self.keep(noise)
             return
         x, y = (part.cpu().numpy() for part in pairs(scenes, TUNING_SPECTRA))
-        ways = [None, noise] if noise is not None and noise.counting else [None]
+        alike = None if noise is None else self.suited(noise)
+        ways = [None, alike] if alike is not None and alike.counting else [None]
         if self.spec.stabilise == "always":
             ways = ways[-1:]
         tuned = [(*self._tuned(x, y, way), way) for way in ways]

@@ -41,12 +41,16 @@ class Denoiser(Method, ABC):
             return self._kept()
         if self.spec.stabilise == "never" or self.has_learnt:  # methods tuned before the transform existed do not use it
             return None
-        model = self.noise_of(x.detach().cpu().numpy())
+        model = self.suited(self.noise_of(x.detach().cpu().numpy()))
         return model.stabiliser() if model.counting else None
 
     def noise_of(self, spectra: FloatArray) -> NoiseModel:
         """Return the noise model of spectra (..., n, λ)."""
         return noise_model(spectra, counting=self.spec.stabilise == "always")
+
+    def suited(self, model: NoiseModel) -> NoiseModel:
+        """Return the noise model to stabilise with, given that of the data."""
+        return model
 
     def found_in(self, spectra: FloatArray) -> Self:
         """Return a copy with the noise model of spectra (..., n, λ)."""
@@ -58,6 +62,7 @@ class Denoiser(Method, ABC):
     def keep(self, model: NoiseModel | None) -> None:
         """Keep a noise model; None: do not stabilise."""
         self.chosen["noise"] = model
+        model = None if model is None else self.suited(model)
         if model is None or not model.counting:
             self.learn({"noise": torch.zeros(3, 1, dtype=torch.float64)})
         else:
