@@ -288,9 +288,9 @@ class Search:
             return np.asarray((found.wide < SINGLE) & ~known.lines[found.peak])
         doubtful = np.bincount(found.spectrum[~self.narrow(found)], minlength=len(spectra))[found.spectrum]
         spikes = (self.narrow(found) | (self.wide(found) & (doubtful <= known.several))) & ~known.lines[found.peak]
-        return np.asarray(spikes & ~self._beside(found, ~spikes))
+        return np.asarray(spikes & ~self._shoulders(found, ~spikes))
 
-    def _beside(self, found: FoundSpikes, lines: Mask) -> Mask:
+    def _shoulders(self, found: FoundSpikes, lines: Mask) -> Mask:
         """Return which candidates are within a window of a line of the same spectrum: they are its shoulders."""
         peaks = np.full((int(found.spectrum.max(initial=0)) + 1, len(self.known.mean)), fill_value=False)
         peaks[found.spectrum[lines], found.peak[lines]] = True
