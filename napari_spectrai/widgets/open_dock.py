@@ -40,7 +40,10 @@ class OpenDock(Dock):
         self._usual = ""
         self._waiting = self._blank = False
         self._file = FileEdit(
-            mode=FileDialogMode.EXISTING_FILE, label="File", name="file", tooltip="a spectral file; for Zarr, type the path of its folder"
+            mode=FileDialogMode.EXISTING_FILE,
+            label="File",
+            name="file",
+            tooltip="a spectral file; for Zarr and for images of one band each, type the path of their folder",
         )
         self.array = ComboBox(
             choices=self._names, nullable=True, label="Array", name="array", tooltip="the array of the file that holds the spectra"
