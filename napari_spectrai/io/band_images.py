@@ -163,8 +163,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if not with_unit and not is_answered("axis") and near is None:
         raise UnreadableError(
             f"{path}: it is a folder of {len(bands)} images, {called}, whose names do not say that {bands[0].value:g} to "
-            f"{bands[-1].value:g} are positions of bands; if they are, or others are known, {give('axis')} (a unit alone takes those in the "
-            "names); else open a file in it"
+            f"{bands[-1].value:g} are positions of bands; if they are, or others are known, {give('axis')} (a unit alone takes those "
+            "in the names); else open a file in it"
         )
     data = _stacked(path, [band.path for band in bands])
     taken = {band.path for band in bands}
