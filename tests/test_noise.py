@@ -234,6 +234,15 @@ class TestDenoisers:
         assert errors["auto"] < errors["never"]
         assert errors["always"] == pytest.approx(errors["auto"], rel=0.1)
 
+    @pytest.mark.parametrize("times", [6, 50])
+    @pytest.mark.parametrize("every", [3, 10])
+    def test_bands_far_noisier_than_most_are_as_noisy_as_they_are(self, every, times):
+        rng, clean = np.random.default_rng(3), signal(60)
+        noise = np.where(np.arange(60) % every, 0.01, 0.01 * times)
+        model = noise_model((clean + rng.normal(0, noise, clean.shape)).astype(np.float32))
+        found = np.sqrt(model.variance(clean).mean((0, 1)))
+        np.testing.assert_allclose(found, noise, rtol=0.15)
+
     @pytest.mark.parametrize("kind", ["savitzky_golay", "whittaker", "wavelet"])
     def test_smoothing_a_spectrum_never_mixes_the_units_of_its_bands(self, kind):
         rng, clean = np.random.default_rng(2), signal()

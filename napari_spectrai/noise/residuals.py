@@ -13,6 +13,8 @@ from napari_spectrai.noise.components import leading, noise_of_bands
 
 LEAST_FREE = 0.2
 """Minimum fraction of the noise outside the signal components for these to be subtracted."""
+NOISY = 4.0
+"""Noise of a band relative to that of most, above which it is far noisier."""
 CEILING = 1e-3
 """Minimum fraction of values equal to the largest one for it to count as a detector's limit."""
 FOLDS = 10
@@ -71,7 +73,8 @@ def of_components(flat: Doubles, variance: Doubles | None = None) -> tuple[Resid
     # the residual of a band contains the rest of its own noise, and a part of that of the other bands
     left = np.eye(bands) - (basis / noise[:, None]) @ (basis * noise[:, None]).T
     share = np.square(left)
-    free = share.sum(0)
+    # of a band that is far noisier than most (at the end of a detector, in absorption lines of the air), the others' part is negligible
+    free = np.where(noise > NOISY * np.median(noise), np.square(noise) @ share / np.square(noise), share.sum(0))
     rest = flat @ left
     squared = np.square(rest) / free * (count / (count - kept))
     brightness = np.abs(white @ vectors[:, 0]) * rows[:, 0]
