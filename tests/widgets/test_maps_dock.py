@@ -160,6 +160,10 @@ def test_maps_of_two_kinds_with_the_same_name_have_names_of_their_own(opened, cu
     for _ in range(2):
         add_maps(viewer, parts, SimpleNamespace(kind="components"), frame)
         add_maps(viewer, shares, SimpleNamespace(kind="unmix"), frame)
+    assert all(one.visible for one in made(viewer, *list(shares.maps)[:2]))
+    hits = spectrai.maps(cube, "library", references=parts.curves)
+    (hit,) = (one for one in add_maps(viewer, hits, SimpleNamespace(kind="library"), frame) if one.visible)
+    assert [one for one in viewer.layers if one.visible] == [layer, hit]  # whose colours are not mixed with others
     names = [layer.name for layer in viewer.layers if "residual" in layer.name]
     assert names == ["cells · residual", f"cells · residual ({kinds['unmix'].title.lower()})"]
     assert not any("[1]" in layer.name for layer in viewer.layers)
@@ -203,6 +207,7 @@ def test_hits_of_a_library_are_labels_with_names_and_ranked_under_the_cursor(ope
         (tmp_path / f"{name}.csv").write_text(f"Raman shift (1/cm),intensity\n{rows}\n")
     dock.settings = {"kind": "library"}
     dock.references.choose(tmp_path)
+    viewer.layers.remove(viewer.add_image(np.zeros((18, 14)), units=["um", "um"]))  # the choice stays
     until(lambda: "calcite" in dock._note.value)
     dock.look_at((2, 7))
     until(lambda: dock._note.value.startswith("Pixel 2, 7"))

@@ -31,6 +31,8 @@ def add_maps(viewer: Viewer, result: Maps, kind: MapKind, frame: LayerFrame) -> 
     """
     components = result.curves is not None and kind.kind in ("components", "unmix")
     names = list(result.maps)[: len(result.curves.data)] if components and result.curves is not None else []
+    if CLASSES.get(kind.kind) in result.maps:
+        _hide_others(viewer, frame.name, kind.kind)
     made: list[Layer] = []
     coloured = False  # the lowest of the components hides the source, to which the others would be added
     for name, values in reversed(list(result.maps.items())):
@@ -47,6 +49,14 @@ def add_maps(viewer: Viewer, result: Maps, kind: MapKind, frame: LayerFrame) -> 
         coloured = coloured or bool(colour)
         made.append(_image(viewer, values, f"{frame.name} · {title}", about, frame, colour=colour, visible=shown, blending=blending))
     return made[::-1]
+
+
+def _hide_others(viewer: Viewer, source: str, kind: str) -> None:
+    """Hide maps of other kinds: the colours of classes, which are not opaque, would be mixed with theirs."""
+    for layer in viewer.layers:
+        about = layer.metadata.get("map")
+        if isinstance(about, dict) and about.get("source") == source and about.get("kind") != kind:
+            layer.visible = False
 
 
 def _free(viewer: Viewer, name: str, about: dict[str, Any]) -> str:

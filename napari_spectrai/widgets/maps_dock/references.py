@@ -75,7 +75,9 @@ class ReferenceChoice(Container[Any]):
         before = self._chosen
         with self.choice.changed.blocked():
             self.choice.reset_choices()
-            there = before if any(before is value for _, value in self._choices()) else None
+            # words are compared by what they say: Qt gives back others of the same letters
+            known = any(before == value if isinstance(value, str) else before is value for _, value in self._choices())
+            there = before if known else None
             self.choice.value = there
         if there is None and before is not None:
             self._on_choice(None)
