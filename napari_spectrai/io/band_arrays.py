@@ -23,8 +23,8 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 """Names of the planes of an image before a number without a unit; those of sets of spectra, such as ``train_100``, are none."""
-_LEAST, _SHORTEST, _LONGEST = 3, 100.0, 30_000.0
-"""Arrays that make a stack, at least, and the wavelengths in nm that bare numbers in names may be."""
+_LEAST, _MOST, _SHORTEST, _LONGEST = 3, 1000, 100.0, 30_000.0
+"""Arrays that make a stack, at least and at most, and the wavelengths in nm that bare numbers in names may be."""
 
 
 def stack_of_bands(path: Path, call: Callable[..., Any]) -> RawArray | None:
@@ -56,7 +56,7 @@ def _bands_in(shapes: Mapping[str, tuple[int, ...]]) -> tuple[list[str], Spectra
     """Return the names of the planes that are the bands of the only image in a container, its axis, and whether they state its unit."""
     planes = {name: shape for name, shape in shapes.items() if len(shape) == 2 and min(shape) > 1}
     shape, count = Counter(planes.values()).most_common(1)[0] if planes else ((), 0)
-    if count < _LEAST:
+    if not _LEAST <= count <= _MOST:
         return [], None, False
     named = {Path(f"{name.replace('/', '|')}.array"): name for name, one in planes.items() if one == shape}  # whose stem is the name
     known = stacks_of(list(named), WITH_UNIT)
