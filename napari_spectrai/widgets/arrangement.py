@@ -56,10 +56,10 @@ def arrange(name: str, widget: QWidget, others: Iterable[tuple[str, QWidget]]) -
     holder, window = holder_of(widget)
     if holder is None or window is None or holder.isFloating():
         return
-    if name in AT_THE_BOTTOM and window.height() < SMALL_WINDOW:  # the controls of a layer need the height at the left
-        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    if name in AT_THE_BOTTOM:
+        _give_corner(window)
     holder.setWindowTitle(name)  # short, so that the tabs of five docks can be read
-    PlaceKeeper(name, holder)
+    PlaceKeeper(name, holder, _fit)
     if not put_back(name, holder, window):
         if name in AT_THE_BOTTOM:
             window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, holder)
@@ -79,8 +79,31 @@ def _join_tabs(holder: QDockWidget, window: QMainWindow, others: Iterable[tuple[
             return
 
 
+def _give_corner(window: QMainWindow) -> None:
+    """Give the lower left corner to the docks at the left where the window is low: the controls of a layer need the height."""
+    low = window.height() < SMALL_WINDOW
+    area = Qt.DockWidgetArea.LeftDockWidgetArea if low else Qt.DockWidgetArea.BottomDockWidgetArea
+    if window.corner(Qt.Corner.BottomLeftCorner) != area:
+        window.setCorner(Qt.Corner.BottomLeftCorner, area)
+
+
+def _fit(name: str, holder: QDockWidget, window: QMainWindow) -> int:
+    """Give a low dock the height that it was left with, or its usual one, after its window has changed its own; return that height."""
+    if holder.isFloating() or not _is_low(holder, window):
+        return 0
+    if name in AT_THE_BOTTOM:
+        _give_corner(window)
+    size = min(size_of(name, min(LOW, window.height() // 3)), window.height() // 2)
+    window.resizeDocks([holder], [size], Qt.Orientation.Vertical)
+    return size
+
+
+def _is_low(holder: QDockWidget, window: QMainWindow) -> bool:
+    return window.dockWidgetArea(holder) in (Qt.DockWidgetArea.TopDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea)
+
+
 def _resize(name: str, holder: QDockWidget, window: QMainWindow) -> None:
-    low = window.dockWidgetArea(holder) in (Qt.DockWidgetArea.TopDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea)
+    low = _is_low(holder, window)
     size = size_of(name, min(LOW, window.height() // 3) if low else 0)
     if size and not holder.isFloating() and not window.tabifiedDockWidgets(holder):
         window.resizeDocks([holder], [size], Qt.Orientation.Vertical if low else Qt.Orientation.Horizontal)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from qtpy.QtCore import QEvent, QObject, QRect, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QPushButton
@@ -22,6 +22,8 @@ _AREAS = {
     "left": Qt.DockWidgetArea.LeftDockWidgetArea, "right": Qt.DockWidgetArea.RightDockWidgetArea,
     "top": Qt.DockWidgetArea.TopDockWidgetArea, "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
 }  # fmt: skip
+
+Fit: TypeAlias = Callable[[str, QDockWidget, QMainWindow], int]
 
 
 def recalled(name: str) -> dict[str, Any]:
@@ -72,11 +74,20 @@ def size_of(name: str, usual: int) -> int:
 
 
 class PlaceKeeper(QObject):
-    """Saves the place of a dock when a person has moved, resized, floated, closed or opened it."""
+    """Saves the place of a dock when a person has moved, resized, floated, closed or opened it.
 
-    def __init__(self, name: str, holder: QDockWidget) -> None:
+    A size that came from a window of another size is not a person's: it is not saved, and the dock gets its own again.
+
+    Parameters
+    ----------
+    fit : gives a dock, by its name, its size in a window as that is now, and returns it; 0 where the window decides
+    """
+
+    def __init__(self, name: str, holder: QDockWidget, fit: Fit = lambda *_: 0) -> None:
         super().__init__(holder)
-        self._name = name
+        self._name, self._fit, self._fitted = name, fit, 0
+        window = holder.parent()
+        self._window = window.size() if isinstance(window, QMainWindow) else None
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_QUIET)
@@ -127,7 +138,11 @@ class PlaceKeeper(QObject):
                 changed["geometry"] = [box.x(), box.y(), box.width(), box.height()]
             elif area in sides:
                 changed["area"] = sides[area]
-                changed["size"] = box.height() if sides[area] in ("top", "bottom") else box.width()
+                size = box.height() if sides[area] in ("top", "bottom") else box.width()
+                if window.size() != self._window:
+                    self._window, self._fitted = window.size(), self._fit(self._name, holder, window) or size
+                elif size != self._fitted:
+                    changed["size"], self._fitted = size, 0
         if changed != self._last:
             self._last = changed
             remember(self._name, **changed)

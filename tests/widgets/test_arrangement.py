@@ -111,6 +111,17 @@ def test_a_dock_returns_to_where_it_was_left(shown, qtbot):
     qtbot.waitUntil(lambda: window.dockWidgetArea(again) == Qt.DockWidgetArea.TopDockWidgetArea, timeout=600_000)
 
 
+def test_a_window_that_changes_its_size_leaves_a_low_dock_its_own(shown, qtbot):
+    holder, window = holder_of(opened(shown, "Spectra").native)
+    window.resize(1280, 1100)
+    opened(shown, "Preprocess")
+    qtbot.waitUntil(lambda: holder.height() == 250 and recalled("Preprocess").get("area") == "right", timeout=600_000)
+    for height in (720, 1100):  # Qt takes all that is too much from the dock at the bottom, and gives nothing back
+        window.resize(1280, height)
+        qtbot.waitUntil(lambda: 240 <= holder.height() <= 250, timeout=600_000)
+        qtbot.waitUntil(lambda: window.height() == height and size_of("Spectra", 250) in (240, 250), timeout=600_000)  # noqa: B023
+
+
 def test_a_damaged_memory_is_ignored(tmp_path):
     for text in ("[]", "{", '{"Spectra": 3}', '{"Spectra": {"area": "north", "size": "wide"}}'):
         (tmp_path / FILE).write_text(text)
