@@ -100,7 +100,7 @@ def gap(options: argparse.Namespace) -> Iterator[tuple[str, Scores]]:
     scene = sample("indian_pines")
     labels = Labels(scene.labels, scene.class_names)
     split = "split={method: blocks, block: 12, validation: 0.03, test: 0.25, gap: 5, context: shared}"
-    for seed in range(20, 20 + options.seeds):
+    for seed in range(20 + options.first, 20 + options.first + options.seeds):
         experiment = Experiment.default("segmentation", scene.cube, labels).override(split, f"split.seed={seed}")
         rows = trained(experiment, scene.cube, labels, options.seconds).card().scores["test"]
         yield from _both("blocks, gap of 5", rows)
@@ -209,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("sections", nargs="*", default=["calibration", "sets", "spectra", "gap", "strokes", "lambda"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first", type=int, default=0, help="the first painting of strokes, to add to those that are known")
+    parser.add_argument("--first", type=int, default=0, help="the first painting of strokes or drawing of blocks")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--jasper")
     parser.add_argument("--halves", default="LRT")

@@ -12,7 +12,7 @@ import torch
 
 from napari_spectrai import Cube, Experiment, Model, fit, predict, train
 from napari_spectrai.experiment.automatic import Automatic
-from napari_spectrai.experiment.candidates import candidates_for, in_turn
+from napari_spectrai.experiment.candidates import candidates_for, in_turn, with_recipe
 from napari_spectrai.experiment.classifiers import LogisticRegression
 from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.experiment.network_spec import networks
@@ -238,6 +238,18 @@ def test_candidates_can_be_fitted_in_the_order_of_their_simplicity():
 
 def _held(truth, fold, classes=2):
     return HeldOut.of(torch.as_tensor(truth), np.asarray(fold), np.arange(len(truth)), classes)
+
+
+@pytest.mark.parametrize(("sides", "weights", "power"), [(None, "square_root", 0.5), ((40, 40), "balanced", 1.0)])
+def test_classes_of_sets_count_as_the_square_root_of_their_size_and_those_of_images_alike(sides, weights, power):
+    """In the choice as in the networks that it compares."""
+    size = Size(100, 20, sides)
+    experiment = Experiment.from_mapping({"task": "segmentation" if sides else "classification", "network": "automatic"})
+    assert with_recipe(experiment, "spectral_mlp", size).loss.weights == size.class_weights == weights
+    truth = torch.tensor([0] * 36 + [2] * 4)
+    held = HeldOut.of(truth, np.zeros(40, int), np.arange(40), 3, weights)
+    assert float(held.weight.sum()) == pytest.approx(40)
+    assert float(held.weight[truth == 0].sum() / held.weight[truth == 2].sum()) == pytest.approx(9 ** (1 - power))
 
 
 def test_of_many_samples_what_takes_the_square_of_their_number_comes_late():

@@ -62,7 +62,7 @@ class SpectralMLP(Stemmed):
         batch = 32 if size.samples <= 2_000 else 256
         return {
             "network": {"width": 256 if size.samples <= 2_000 else 1024},
-            "loss": {"kind": "cross_entropy", "smoothing": 0.05, "weights": "square_root"},
+            "loss": {"kind": "cross_entropy", "smoothing": 0.05, "weights": size.class_weights},
             "training": {
                 "batch": batch, "epochs": size.epochs(1500, batch, least=5, most=300), "ema": 0.98, "keep": "last",
                 "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "weight_decay": 0.05},
@@ -111,7 +111,7 @@ class LocalMeansMLP(Stemmed):
         """Return the parts of a document that suit it as a candidate."""
         batch = max(8, min(512, size.samples // 4))
         return {
-            "loss": {"kind": "cross_entropy", "smoothing": 0.1, "weights": "square_root"},
+            "loss": {"kind": "cross_entropy", "smoothing": 0.1, "weights": size.class_weights},
             "training": {
                 "batch": batch, "epochs": size.epochs(800, batch, least=10, most=200), "ema": 0.98, "keep": "last",
                 "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "lr": 3e-3, "weight_decay": 0.05},

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+ClassWeights = Literal["none", "square_root", "balanced"]
+
+
+def class_weights(*, image: bool) -> ClassWeights:
+    """Return the weights of classes, in the loss of networks and in the choice among methods, that suit an image or a set of spectra.
+
+    Where spectra are measured one by one, the size of a class says how common it is. Equal weights of the spectra would give up rare
+    classes, which lowers the mean recall, and equal weights of the classes large ones, which lowers the overall accuracy. The number of
+    labelled pixels in an image only says how large a region was painted.
+    """
+    return "balanced" if image else "square_root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,11 @@ class Size:
     samples: int
     bands: int
     sides: tuple[int, int] | None = None
+
+    @property
+    def class_weights(self) -> ClassWeights:
+        """The weights of classes that suit the data."""
+        return class_weights(image=self.sides is not None)
 
     def epochs(self, steps: int, batch: int, *, least: int, most: int) -> int:
         """Return the number of epochs that have about so many steps of `batch` samples, within bounds."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, model_validator
 
+from napari_spectrai.experiment.data_size import ClassWeights
 from napari_spectrai.spec import Named, Registry
 
 CUBES = frozenset({"denoising", "calibration", "super_resolution"})
@@ -86,7 +87,7 @@ class Derivative(LossSpec):
 
 class _Classed(LossSpec):
     tasks: ClassVar = CLASSES
-    weights: Literal["none", "square_root", "balanced"] = Field(
+    weights: ClassWeights = Field(
         "none",
         title="Class weights",
         description="balanced: weight classes by the inverse of their frequency in the training labels; square_root: by that of its "

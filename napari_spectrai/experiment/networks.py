@@ -78,7 +78,7 @@ class UNet(OverRidge, Stemmed):
             "data": {"patch": max(4, min(48, *(size.sides or (48, 48)))), "samples": 64},
             "augmentation": ["flip", "rotate"],
             "training": {"batch": 8, "epochs": 60, "keep": "last"},
-            "loss": {"kind": "cross_entropy", "weights": "square_root"},
+            "loss": {"kind": "cross_entropy", "weights": "balanced"},
         }
 
     @property

@@ -11,6 +11,9 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+from napari_spectrai.experiment.data_size import ClassWeights
+from napari_spectrai.experiment.losses import POWERS
+
 LEAST = 1e-6
 """Lower limit of probabilities, so that one certain error does not determine the choice."""
 STEPS = 200
@@ -51,7 +54,7 @@ class HeldOut:
         Class indices from 0, or spectra.
     fold, unit : int arrays of shape (n,)
     weight : Tensor of shape (n,)
-        Weight of each sample; for classes, such that a class counts as the square root of its number of samples.
+        Weight of each sample.
     classes : int
         Number of classes; 0 for spectra.
     """
@@ -63,16 +66,15 @@ class HeldOut:
     classes: int
 
     @classmethod
-    def of(cls, truth: Tensor, fold: npt.NDArray[np.int64], unit: npt.NDArray[np.int64], classes: int) -> HeldOut:
-        """Return samples weighted so that each class has the weight of the square root of its number of samples.
-
-        With equal weights of the samples, rare classes would be given up, which lowers the mean recall; with equal weights of the classes,
-        large ones would be, which lowers the overall accuracy. The classes of networks are weighted in the same way (`square_root`).
-        """
+    def of(
+        cls, truth: Tensor, fold: npt.NDArray[np.int64], unit: npt.NDArray[np.int64], classes: int, weights: ClassWeights = "balanced"
+    ) -> HeldOut:
+        """Return samples with weights of their classes, as those of a loss."""
         weight = torch.ones(len(truth), dtype=torch.float64)
         if classes:
-            roots = torch.bincount(truth, minlength=classes).double().sqrt()
-            weight = (len(truth) / roots.sum() / roots.clamp(min=1))[truth]
+            counts, power = torch.bincount(truth, minlength=classes).double(), POWERS[weights]
+            total = counts[counts > 0].pow(1 - power).sum()
+            weight = (len(truth) / total * counts.clamp(min=1) ** -power)[truth]
         return cls(truth, fold, unit, weight, classes)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_spectrai.experiment.candidates import Candidate
+from napari_spectrai.experiment.data_size import class_weights
 from napari_spectrai.learn.automatic.choice import Answers, HeldOut
 from napari_spectrai.learn.automatic.fold_fit import Bench, Stopped
 from napari_spectrai.learn.classical.method import Method
@@ -96,6 +97,7 @@ class Comparison:
             torch.cat([u.view(a.shape[0], *u.shape[1:])[a] if a.shape == u.shape else u[:, :1, :1][a]
                        for asked in self.asked for a, u in zip(asked, units, strict=True)]).numpy(),
             len(bench.base.classes),
+            class_weights(image=any(cube.is_image for cube in bench.cubes)),
         )  # fmt: skip
 
     def _teachable(self, maps: Sequence[Map]) -> list[Tensor]:
