@@ -8,6 +8,7 @@ import pytest
 from napari_spectrai import Cube, Experiment, Labels, fit
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.repeats import contradicting, copied_inputs, copies, first_occurrences
+from napari_spectrai.plan.replicates import replicate_groups
 from napari_spectrai.plan.subsets import TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished
@@ -120,3 +121,33 @@ def test_a_training_says_that_an_input_is_a_copy() -> None:
     assert "'two' (input 2) repeats 154 spectra of 'one'" in " ".join(divide(experiment, *gather(experiment, cubes, [names] * 3)).notes)
     grouped = experiment.override("split.method=group", "data.groups=[a, a, b]")
     assert "repeats" not in " ".join(divide(grouped, *gather(grouped, cubes, [names] * 3)).notes)
+
+
+def _repeated(each: int, spread: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return shuffled spectra of 24 samples of two classes, each measured several times, with the class and the sample of each."""
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(size=(24, 6)) @ rng.normal(size=(6, 40)) + 20
+    order = rng.permutation(24 * each)
+    spectra = np.repeat(samples, each, 0)[order]
+    spectra = (spectra + rng.normal(0, spread, spectra.shape)) * rng.normal(1, 0.02, (len(order), 1))
+    sample = np.repeat(np.arange(24), each)[order]
+    return spectra.astype(np.float32), sample % 2 + 1, sample
+
+
+@pytest.mark.parametrize("each", [2, 3, 5])
+def test_repeated_measurements_are_recognised_and_other_spectra_are_not(each, tmp_path):
+    spectra, classes, sample = _repeated(each, 0.05, each)
+    found = replicate_groups(spectra, classes)
+    assert found is not None
+    assert len(np.unique(np.stack([found, sample]), axis=1).T) == len(np.unique(found)) == 24
+    rng = np.random.default_rng(each)
+    amounts = rng.random((60, each)) @ rng.random((each, 40))  # no noise at all
+    some = rng.integers(1, 3, 60)
+    for others in (amounts, _set(60), rng.poisson(1, (60, 4)), _repeated(1, 0.05, each)[0]):
+        assert replicate_groups(others, some[: len(others)]) is None
+    # held out together, so that chance is what random classes of samples give
+    experiment = Experiment.from_mapping({"task": "classification", "network": "pca_lda", "split": {"folds": 4}})
+    *_, last = fit(experiment, Cube(spectra), Labels(classes), run=tmp_path / "run")
+    assert isinstance(last, Finished)
+    (note,) = [note for note in last.notes if "repeated measurements" in note]
+    assert "24 groups" in note
