@@ -87,8 +87,9 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     --------
     >>> import napari_spectrai as spectrai
     >>> pairs = spectrai.sample("raman_pairs")
-    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=2")
-    >>> run = spectrai.launch(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> noisy, clean = pairs.cube[:100], pairs.truth[:100]
+    >>> experiment = spectrai.Experiment.default("denoising", noisy, clean).override("training.epochs=2")
+    >>> run = spectrai.launch(experiment, noisy, clean, run="my-run")
     >>> run.wait()
     0
     >>> run.close()

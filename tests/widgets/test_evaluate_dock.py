@@ -190,7 +190,7 @@ def test_a_misfit_is_reported_and_its_remedy_works(viewer, scene, evaluate, unti
     assert problem_with(data=holes) == ""  # left out, and counted
     assert problem_with() == ""
     evaluate.model = __file__
-    assert "not a .safetensors" in problem(evaluate)
+    assert "is not a model file" in problem(evaluate)
     assert not evaluate._start.enabled
     evaluate.model = sample_model()
     assert "the model:" in problem(evaluate)
