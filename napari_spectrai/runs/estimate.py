@@ -221,14 +221,15 @@ class Question:
         else:
             del document["training"]["start"]
         kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")} | {"batch": self.batch, "sizes": self.sizes}
-        key = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], _torch(), "methods"], sort_keys=True)
+        versions = [_version("torch"), _version("napari-spectrai"), sorted(MethodTime.__dataclass_fields__)]
+        key = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], *versions], sort_keys=True)
         return hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 @cache
-def _torch() -> str:
-    """Return the version of torch, which is read from a file."""
-    return version("torch")
+def _version(name: str) -> str:
+    """Return the version of a distribution, which is read from a file."""
+    return version(name)
 
 
 def questioned(experiment: Experiment, extent: Extent, cubes: Sequence[Cube], truths: Sequence[Truth]) -> Question:

@@ -500,7 +500,7 @@ def test_a_long_list_of_results_scrolls_and_a_short_one_is_as_high_as_it_is(qtbo
     layers = [Labels(np.zeros((2, 2), np.uint8), name=str(number)) for number in range(20)]
     for count in (20, 2):
         boxes.offer(layers[:count])
-        qtbot.waitUntil(lambda: 0 < shown.area.height() == min(HEIGHT, boxes.native.sizeHint().height()))
+        qtbot.waitUntil(lambda: 0 < shown.area.height() == min(HEIGHT, boxes.native.sizeHint().height() + 2 * shown.area.frameWidth()))
         assert (shown.area.verticalScrollBar().maximum() > 0) is (count == 20)
 
 

@@ -57,6 +57,8 @@ def sentences(
     """
     held = np.ones(before.shape[:2], bool) if held is None else held
     removed, flat = np.where(held[..., None], before - after, 0), before[held]
+    if not removed.any():
+        return ["Nothing was removed."]
     noise = np.maximum(noise_of_bands(flat), 1e-12 * max(float(np.abs(flat).max()), 1e-30))
     moved = -removed[held].mean(0) / (noise / np.sqrt(len(flat)))
     worst = int(np.abs(moved).argmax())

@@ -115,7 +115,8 @@ class _Height(QObject):
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Follow the boxes that come and go, and their font."""
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show, QEvent.Type.StyleChange, QEvent.Type.FontChange):
-            self._area.setFixedHeight(min(HEIGHT, watched.sizeHint().height()))
+            border = 2 * self._area.frameWidth()  # of the theme
+            self._area.setFixedHeight(min(HEIGHT, watched.sizeHint().height() + border))
         return False
 
 
