@@ -85,8 +85,9 @@ def test_a_comparison_cut_short_says_which_methods_it_did_not_reach(tmp_path):
 
 def test_data_without_noise_stay_what_they_are(tmp_path):
     cube = Cube(noisy("none"))
-    _, _, result = denoised(cube, tmp_path / "run")
+    _, events, result = denoised(cube, tmp_path / "run")
     assert np.abs(result - cube.numpy()).max() < 0.02 * np.ptp(cube.numpy())
+    assert "Nothing was removed." in events[-1].notes
 
 
 def test_the_card_says_that_there_was_no_truth(tmp_path):
