@@ -35,7 +35,7 @@ _UNIT_WORDS: tuple[tuple[str, str, float], ...] = (
         "1/cm",
         1.0,
     ),
-    (r"\b(?:inverse|reciprocal|inv)\s+(?:cm\b|centi)|\bkayser|\bcm1\b", "1/cm", 1.0),
+    (r"\b(?:inverse|reciprocal|inv)\s+(?:cm\b|centi)|\bkayser|\bcm[ _]?1\b", "1/cm", 1.0),
     (r"[µμ]m\b|\\u00b5m|\bum\b|\bмкм\b|\bmicrons?\b|\bmicro-?m(?:et|èt)", "um", 1.0),
     (r"\bnano-?m(?:et|èt)|\bnm\b|\bнм\b", "nm", 1.0),
     (r"å(?:\b|ngstr)|\u212b|\bangstr", "nm", 0.1),

@@ -371,3 +371,43 @@ def test_values_in_the_byte_order_that_a_header_does_not_name_are_said(tmp_path)
                 said = [str(one.message) for one in caught if "the other byte order" in str(one.message)]
                 assert bool(said) == ((stored == "<") == bool(named)), (kind, stored, named, said)
                 assert all(f"change 'byte order' in a.hdr to {1 - named}" in one for one in said)
+
+
+def test_what_lines_above_a_table_say_of_its_directions_and_columns(tmp_path):
+    """Offsets of scans are no positions; titles may stand further above; starts of scans tell emission from excitation."""
+    columns = table(WAVE, *S[:3])
+    scans = f"Labels,a,b,c\nFixed/Offset,350,360,370\nXaxis{',Wavelength(nm)' * 3}\nYaxis{',Counts' * 3}\n\n{columns}"
+    starts = f"EX start WL: 350.0 nm\nEM start WL: {WAVE[0]} nm\n\n,350.0,360.0,370.0\n{columns}"
+    for text in (scans, starts):
+        cube = opened(tmp_path, text, "a.csv")
+        np.testing.assert_allclose(cube.data, S[:3])
+        np.testing.assert_allclose(cube.axis.values, WAVE)
+        assert cube.axis.unit == "nm"
+    assert opened(tmp_path, scans, "b.csv").metadata["labels"] == ["a", "b", "c"]
+    library = "3 columns:\n wavelength    reflectance    standard deviation\n\n(0.0 means not measured)\n-----\nActinolite HS22 W1R1\n"
+    cube = opened(tmp_path, library + table(WAVE / 1000, S[0], S[1] * 0, mark="    "), "c.asc")
+    np.testing.assert_allclose(cube.data, S[:1])
+    assert cube.axis.unit == "um"
+
+
+def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_them(tmp_path):
+    long = [(y, x, n, at, S[2 * y + x, n], S[n % 12, n]) for y in (0, 1) for x in (0, 1) for n, at in enumerate(WAVE)]
+    for titles in ("Row\tColumn\tOmega\tWavenumber\tO1A\tO1P\n", "#L Row  Column  Omega  Wavenumber  O1A  O1P\n"):
+        cube = opened(tmp_path, titles + table(*zip(*long, strict=True), mark="\t"))
+        np.testing.assert_allclose(cube.data, S[:4].reshape(2, 2, 30))
+    for first, cells, others in (("fid", range(6), ""), ("name", NAMES[:6], ""), ("system:index", range(6), "class")):
+        titles = ",".join([first, *[f"B{n + 1}" for n in range(30)], *others.split()])
+        columns = [cells, *S[:6].T, *([[0, 1, 2] * 2] if others else [])]
+        with pytest.warns(SpectralWarning, match="B1 to B30 are taken for bands"):
+            cube = opened(tmp_path, f"{titles}\n{table(*columns)}")
+        np.testing.assert_allclose(cube.data, S[:6])
+        assert cube.axis.unit == ""
+    wells = opened(tmp_path, f"Wavelength,{','.join(f'B{n + 1}' for n in range(6))}\n{table(WAVE, *S[:6])}")
+    np.testing.assert_allclose(wells.data, S[:6])
+    for named in ("band {0} ({1} Nanometers)", "Band {0}: {1} nm"):
+        titles = ",".join(["x", "y", *[named.format(n + 1, at) for n, at in enumerate(WAVE)]])
+        x, y = zip(*PLACES, strict=True)
+        cube = opened(tmp_path, f"{titles}\n{table(x, y, *S.T)}")
+        np.testing.assert_allclose(cube.data, S.reshape(3, 4, 30))
+        np.testing.assert_allclose(cube.axis.values, WAVE)
+        assert cube.axis.unit == "nm"

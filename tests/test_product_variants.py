@@ -208,3 +208,42 @@ def test_wavelengths_of_the_metadata_next_to_an_image(image, beside, tmp_path):
         (tmp_path / beside).write_text(text)
         with pytest.warns(SpectralWarning, match=f"names {count} wavelengths for its 12 bands; they are numbered"):
             assert read(tmp_path / image).axis.unit == ""
+
+
+# ------------------------------------------------------------------ PTIR Studio
+
+
+def ptir(path, spectra, sides=(), *, background=False):
+    """Write measurements with two channels each, in the layout of PTIR Studio 4: a map, or points."""
+    with h5py.File(path, "w") as file:
+        for number, values in enumerate([spectra] if sides else spectra[:, None]):
+            measurement = file.create_group(f"Measurement_{number:03}")
+            said = {"WavenumberStart": 1800.0, "WavenumberEnd": 900.0, "WavenumberPoints": values.shape[1]}
+            for side, count, start, step in zip("YX", sides, (5.0, -10.0), (-2.0, 0.5), strict=False):
+                said |= {f"{side}Start": start, f"{side}Increment": step, f"{side}Points": count}
+            measurement.attrs.update({f"Range{key}": np.array([value]) for key, value in said.items()})
+            measurement.attrs.update({"LocationX": [1.0 * number], "LocationY": [2.0], "IsBackground": [background and number == 0]})
+            for key in ("Spectroscopic_Values", "Spectroscopic_Indices"):
+                measurement[key] = np.arange(values.shape[1])[None]
+            for channel in range(2):
+                measurement[f"Channel_{channel:03}/Raw_Data"] = values + 1e5 * channel
+                measurement[f"Channel_{channel:03}"].attrs.update({"DataSignal": f"//ZI/{channel}", "Label": f"signal {channel}"})
+        file["Heightmaps/Heightmap_000"] = np.zeros((20, 30))
+    return path
+
+
+def test_measurements_of_ptir_studio(tmp_path):
+    path = ptir(tmp_path / "a.ptir", CUBE.reshape(63, 12), (7, 9))
+    with pytest.warns(SpectralWarning, match=r"Measurement_000/Channel_000/Raw_Data \(signal 0\) is read, and not .*signal 1"):
+        cube = read(path)
+    other = read(path, dataset="Measurement_000/Channel_001/Raw_Data")
+    for found, offset in ((cube, 0), (other, 1e5)):
+        np.testing.assert_array_equal(np.asarray(found.data), CUBE + offset)
+        np.testing.assert_allclose(found.axis.values, np.linspace(1800, 900, 12))
+        assert (found.axis.unit, found.pixel_size, found.pixel_unit) == ("1/cm", (2.0, 0.5), "um")
+        assert tuple(found.metadata["origin"]) == (-7.0, -10.0)
+    with pytest.warns(SpectralWarning, match="signal 1"):
+        points = read(ptir(tmp_path / "b.ptir", CUBE[0], background=True))
+    np.testing.assert_array_equal(np.asarray(points.data), CUBE[0, 1:])
+    assert points.metadata["labels"] == [f"Measurement_{number:03}" for number in range(1, 9)]
+    assert points.metadata["coordinates"]["x"] == {"values": [float(number) for number in range(1, 9)], "unit": "um"}

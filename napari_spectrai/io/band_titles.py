@@ -40,6 +40,10 @@ def shared_prefix(numbers: npt.NDArray[np.float64], titles: Sequence[str]) -> st
     return prefix if count >= _LEAST_BANDS and values.min() >= _LEAST_POSITION and in_order(values) else ""
 
 
+_IN_BRACKETS = re.compile(rf"(?:b|bands?|ch|channels?)[ _.#]*\d+\s*[(\[:]\s*(?P<value>{_NUMBER.pattern}(?!\d)[^)\]]*)[)\]]?", re.IGNORECASE)
+"""Titles of numbered bands that give their positions behind the number, as in ``Band 1 (402.4 nm)``."""
+_NUMBERED = re.compile(r"(?:b|bands?)[ _.]?(\d{1,4})", re.IGNORECASE)
+_LEAST_NUMBERED = 3
 _OF_MATLAB, _SHARE = re.compile(r"x\d+_\d+"), 0.5
 """Names of variables that MATLAB makes of numbers with decimals."""
 
@@ -50,6 +54,9 @@ def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str]
     words: list[str] = []
     if sum(_OF_MATLAB.fullmatch(title) is not None for title in titles) > max(2, _SHARE * len(titles)):
         titles = [re.sub(r"^x(\d+)_(\d+)$", r"\1.\2", title) for title in titles]
+    inner = [_IN_BRACKETS.fullmatch(title.strip()) for title in titles]
+    if sum(match is not None for match in inner) > max(2, _SHARE * len(titles)):
+        titles = [title if match is None else match["value"].strip() for title, match in zip(titles, inner, strict=True)]
     for column, title in enumerate(titles):
         match = band.fullmatch(title.strip()) if (leads is None or column >= leads) and not is_unit(title) else None  # cm-1
         rest = match["rest"] if match is not None else ""
@@ -58,6 +65,12 @@ def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str]
         values.append(float(match["value"]) if match is not None and plain else None)
         words.append(_unit_words(match) if match is not None and plain else "")
     return values, words
+
+
+def numbered_bands(titles: Sequence[str]) -> list[int]:
+    """Return the columns whose titles count bands, as ``B1``, ``B2`` and ``B3`` do; none where they do not count one after another."""
+    found = {column: int(match.group(1)) for column, title in enumerate(titles) if (match := _NUMBERED.fullmatch(title.strip()))}
+    return list(found) if len(found) >= _LEAST_NUMBERED and counts_up(np.array(list(found.values()), np.float64)) else []
 
 
 def _unit_words(match: re.Match[str]) -> str:

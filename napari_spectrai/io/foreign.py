@@ -41,6 +41,8 @@ FOREIGN: tuple[tuple[tuple[str, ...], str], ...] = (
         (".procspec", ".rfl8", ".rfl8x", ".irr8", ".raw8"),
         "files of OceanView and AvaSoft are not read; export it as text, which is",
     ),
+    ((".ibd",), "it holds the values of an imzML file; open the .imzML next to it"),
+    ((".xim",), "it is an image of one energy of a scanning X-ray microscope; save the stack as .h5 or .tif"),
     ((".pdf", ".doc", ".docx", ".html", ".htm"), "it is a document; save its table as .csv"),
 )
 """Suffixes of other programs, and what to do about each."""

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io import hdf5_tables
+from napari_spectrai.io import hdf5_tables, photothermal
 from napari_spectrai.io.axis_lists import find_axis, of_values, say_unfitting
 from napari_spectrai.io.container import choose, is_axis, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
@@ -123,9 +123,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     with open_hdf5(path) as file:
         arrays = datasets(file)
         units = units_of(arrays)
-        if (table := _table(file, arrays, dataset)) is not None:
-            near = {key: list_of_packing(item[()], item.attrs) for key, item in arrays.items() if item.size <= MOST_BANDS}
-            return hdf5_tables.read(path, table, near | attribute_lists(table), units | attribute_units(table))
+        if (whole := _of_layout(path, file, arrays, units, dataset)) is not None:
+            return whole
         found, missing = signals(file, arrays)
         if dataset is None and not found and not missing and (spectra := in_groups(path, arrays, units)) is not None:
             return spectra
@@ -184,6 +183,14 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             **more,
         )
         return upright(with_places(path, whole, others, units_too), names_of(main, axes, aliases, arrays))
+
+
+def _of_layout(path: Path, file: h5py.File, arrays: dict[str, h5py.Dataset], units: dict[str, str], dataset: str | None) -> RawArray | None:
+    """Return what a file holds in a layout of its own: a table, or measurements of PTIR Studio."""
+    if (table := _table(file, arrays, dataset)) is None:
+        return photothermal.read(file, dataset, path, lazily)
+    near = {key: list_of_packing(item[()], item.attrs) for key, item in arrays.items() if item.size <= MOST_BANDS}
+    return hdf5_tables.read(path, table, near | attribute_lists(table), units | attribute_units(table))
 
 
 def _described(path: Path, data: Any, main: h5py.Dataset, arrays: Mapping[str, h5py.Dataset]) -> RawArray | None:

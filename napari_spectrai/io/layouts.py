@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.band_titles import after, positions_in, shared_prefix
 from napari_spectrai.io.columns import (
     COORDINATES,
     INTENSITY,
@@ -25,6 +24,7 @@ from napari_spectrai.io.columns import (
     role_of,
 )
 from napari_spectrai.io.facts import length_unit
+from napari_spectrai.io.row_layouts import in_rows
 from napari_spectrai.io.table_dialects import is_excitation
 from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.table_sides import at_places, is_column_number, pair_of_sides, pixels
@@ -32,10 +32,7 @@ from napari_spectrai.io.tables import Table
 from napari_spectrai.io.untitled_layouts import by_values
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import some_of
-from napari_spectrai.units import Unit, is_unit, quantity_of, unit_of, usual_unit
 
-_NONE = Unit("")
-_SHARE_OF_BANDS = 0.7
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 
 
@@ -51,7 +48,7 @@ def layout_of(table: Table) -> Layout:
     named = ["position", "intensity"] * (width // 2) if alternate else named
     for column in table.words:
         named[column] = "label"
-    found = _under_named_line(table) or (None if alternate else _rows(table, titles, named))
+    found = _under_named_line(table) or (in_rows(table, titles, named) if table.names and not alternate else None)
     if found is not None:
         return found
     if "position" in named and _fits(numbers, named):
@@ -87,95 +84,6 @@ def _alternate(titles: Sequence[str]) -> bool:
     words = [title.strip().casefold() for title in titles]
     pairs = list(zip(words[::2], words[1::2], strict=False))
     return 2 < len(words) == 2 * len(pairs) and all(x[:1] == "x" and y[:1] == "y" and x[1:] == y[1:] for x, y in pairs)
-
-
-# ------------------------------------------------------------------ one line per spectrum
-
-
-def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout | None:
-    """Return the layout of spectra in lines, if the first line or the titles hold their positions."""
-    if not table.names:
-        return None
-    named = list(named)
-    places = pair_of_sides(titles)
-    titles = ["" if column in places else title for column, title in enumerate(titles)]
-    head, words = positions_in(titles, table.leads)
-    bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
-    if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
-        head, words = positions_in(titles, None, after(prefix))
-        bands = [column for column, value in enumerate(head) if value is not None]
-    if len(bands) < 2 or len(bands) < min(table.width - 8, _SHARE_OF_BANDS * table.width):
-        return None
-    for column, side in places.items():
-        named[column] = side
-    values = np.array([head[column] for column in bands], np.float64)
-    others = [column for column, value in enumerate(head) if value is None] + list(range(len(head), table.width))
-    position = next((column for column in others if named[column] == "position"), None)
-    if counts_up(values) and any(word and (unit_of(word) or _NONE).name in ("nm", "1/cm") for word in words):
-        return None  # X1 (nm), X2 (nm), …
-    if np.unique(values).size == 1 and len(values) > 1:
-        return None  # a setting of each spectrum
-    running = counts_up(values) and not any(words)
-    if not _is_head(table, values, position, others, plain=not any(words), running=running):
-        return None
-    roles = ["intensity"] * table.width
-    notes: list[str] = []
-    for column in others:
-        roles[column] = _lead_role(table, named[column], column, others, notes)
-    if table.leads == 1 and not titles[0] and _both_in_order(table.numbers[:, 0], values):
-        notes.append("its first line and its first column are both in order; the first line is taken for the positions of the bands")
-    said = prefix if quantity_of(prefix) or unit_of(prefix) is not None else ""
-    unit = next((word for word in words if word), "") or said or table.across or (titles[position] if position is not None else "")
-    if not unit:  # over the names of the spectra, behind a running number
-        over = [titles[column] for column in others if column == others[0] or column in table.words]
-        unit = next((title for title in over if quantity_of(title) or is_unit(title)), "")
-    return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
-
-
-def _is_head(
-    table: Table, values: npt.NDArray[np.float64], position: int | None, others: Sequence[int], *, plain: bool, running: bool
-) -> bool:
-    """Whether numbers among the titles are the positions of bands, and not the names of spectra in columns."""
-    own = table.numbers[:, position if position is not None else 0]
-    axis = in_order(own, 0.8) and not counts_up(own)
-    if table.across:
-        return True
-    if position is not None and position not in table.words:
-        return not running and not (axis and (plain or len(own) > len(values)))
-    if table.leads == 1 and axis and (running or (plain and _are_wavelengths(own) and values.min() <= 0)):
-        return False  # times, some before zero, over wavelengths
-    return (in_order(values, 0.8) or len(values) == 2 or table.leads is not None) and (bool(others) or not running)
-
-
-def _are_wavelengths(values: npt.NDArray[np.float64]) -> bool:
-    unit = usual_unit("wavelength", values)
-    return unit is not None and unit.name == "nm"
-
-
-def _both_in_order(column: npt.NDArray[np.float64], line: npt.NDArray[np.float64]) -> bool:
-    return in_order(column) and not counts_up(column) and in_order(line)
-
-
-def _lead_role(table: Table, named: str, column: int, others: Sequence[int], notes: list[str]) -> str:
-    """Return the role of a column before or after the bands."""
-    if column in table.words:
-        return "label"
-    if named in (*COORDINATES, "index", "label") or (table.across and column == 0):
-        return named if named in (*COORDINATES, "index") else "label"
-    values = table.numbers[:, column]
-    if counts_up(values):
-        return "index"
-    if table.leads is not None and column < table.leads:
-        sides = [other for other in others if other not in table.words]  # names and dates are none
-        side = {1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[len(sides)][sides.index(column)] if len(sides) <= 3 else "ignored"
-        if len(sides) > 1:
-            notes.append(f"its column {column} has no title and is taken for the coordinate {side}")
-        return side if len(sides) > 1 else "index"
-    if (values == np.rint(values)).all() and np.unique(values).size <= max(2, len(values) // 2):
-        notes.append(f"its column {column} of whole numbers is taken for labels")
-        return "label"
-    notes.append(f"its column {column} is not read")
-    return "ignored"
 
 
 # ------------------------------------------------------------------ positions in a column
@@ -252,6 +160,10 @@ def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titl
         if role in COORDINATES and period is not None and numbers[:, column].max() != numbers[:, column].min():
             lines = found[: len(found) // period * period, column].reshape(-1, period)
             if (lines == lines[0]).all():  # it counts the bands
+                roles[column] = "index"
+        elif role == "intensity" and period is not None and not INTENSITY.search(titles[column]):
+            lines = found[: len(found) // period * period, column].reshape(-1, period)
+            if counts_up(lines[0]) and (lines == lines[0]).all() and roles.count("intensity") > 1:
                 roles[column] = "index"
     values = [column for column, role in enumerate(roles) if role == "intensity"]
     if period is None or len(values) < 2:

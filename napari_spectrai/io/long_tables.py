@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.columns import Layout, are_distinguished, keys_of, period_of, plane_of, recur
+from napari_spectrai.io.columns import Layout, are_distinguished, keys_of, names_of, period_of, plane_of, recur
 from napari_spectrai.io.facts import Facts
 from napari_spectrai.io.found import RawArray
 from napari_spectrai.io.grids import laid_out
@@ -24,7 +24,9 @@ def of_long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[
     there = np.isfinite(table.numbers[:, place])
     numbers = table.numbers[there]
     if len(value) > 1:
-        notes.append(f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose another {where('columns')}")
+        notes.append(
+            f"of its {len(value)} columns of intensities the first, {names_of(table)[value[0]]}, is read; choose another {where('columns')}"
+        )
     wave = numbers[:, place]
     known, units = coordinates_of(table, layout, numbers)
     listed = labels_of(table, layout).get("labels")

@@ -20,6 +20,7 @@ _KEY = re.compile(r"[\s#%;/*\"']*([^\W\d][^:=\t,;\d]{1,40})[:=\t,;]")
 _LINES_ABOVE, _LEAST_POSITIONS = 50, 3
 _EXCITATION = re.compile(r"(?<![^\W_])(?:ex|exc|excitation|anregung\w*)(?![^\W_])", re.IGNORECASE)
 _EMISSION = re.compile(r"(?<![^\W_])(?:em|emi|emission)(?![^\W_])", re.IGNORECASE)
+_START = re.compile(r"[\W_]*(ex|em)(?:c?itation|ission)?(?![^\W_]).*\bstart\b\D*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _BOTH = re.compile(r"\s*\\\s*|(?<=[\w)\]])(?<!(?<![^\W_])1)\s*/\s*(?=[A-Za-z]{2,})")
 """What stands between the two names in the title of a corner."""
 
@@ -32,7 +33,7 @@ def spelled_out(table: Table) -> Table:
         return replace(table, names=_SPECTRA_VISTA)
     if names := _of_envi(table) or (() if table.names else _listed(table)):
         return replace(table, names=names)
-    return _of_corner(_under_positions(table))
+    return _of_corner(_of_starts(_under_positions(table)))
 
 
 def _of_envi(table: Table) -> tuple[str, ...]:
@@ -93,6 +94,18 @@ def _of_corner(table: Table) -> Table:
     if _rank(down) > _rank(across):
         return replace(table, names=(_spectral(down), *table.names[1:]), leads=None)
     return replace(table, names=(down, *table.names[1:]), across=_spectral(across))
+
+
+def _of_starts(table: Table) -> Table:
+    """Return a matrix with an empty corner under the name of both directions, where lines above it say where each of them starts."""
+    if table.leads != 1 or not table.names or table.names[0] or not len(table.numbers):
+        return table
+    said = {match.group(1)[:2].casefold(): float(match.group(2)) for line in table.above if (match := _START.match(line))}
+    down, across = table.numbers[0, 0], table.names[1].replace(",", ".")
+    if len(said) < 2 or said["ex"] == said["em"] or not NUMBER.fullmatch(across):
+        return table
+    corner = {(said["em"], said["ex"]): "Em/Ex", (said["ex"], said["em"]): "Ex/Em"}.get((float(down), float(across)))
+    return table if corner is None else replace(table, names=(corner, *table.names[1:]))
 
 
 def _spectral(words: str) -> str:

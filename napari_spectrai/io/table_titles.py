@@ -13,7 +13,7 @@ from napari_spectrai.io.table_syntax import MISSING, MOST_LEADS, NUMBER, FloatTa
 from napari_spectrai.units import is_unit, quantity_of, unit_of
 
 _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|step|resol", re.IGNORECASE)
-_MOST_SETTINGS = 8
+_MOST_SETTINGS, _MOST_BETWEEN = 8, 16
 _BAND = re.compile(r"[^\W\d]\D{0,11}\d+(?:\.\d+)?\D{0,8}")
 _LEAST_BANDS = 4
 _LEAST_CORNER, _FAR, _LONG_SIDE = 4, 3.0, 8
@@ -32,6 +32,8 @@ def titles_above(above: Sequence[str], syntax: Syntax, width: int, written: int 
     """
     found: list[tuple[str, ...]] = []
     above = [line for line in above if not line.startswith("F(x)=")]  # formulas of Origin's columns
+    if of_axes := _of_axes(above, syntax, width, written):
+        return of_axes, ()
     if width > 1 and above and above[-1].strip().isdecimal():  # the number of the spectrum between titles and numbers
         above = above[:-1]
     nearest = _split(above[-1], syntax, width, written) if above else ()
@@ -47,7 +49,33 @@ def titles_above(above: Sequence[str], syntax: Syntax, width: int, written: int 
         if not cells or _is_setting(line, cells) or (found and any(NUMBER.fullmatch(cell) for cell in cells)):
             break
         found.append(tuple(pointed(cell, syntax) for cell in cells))
+    if width > 2 and not any(quantity_of(cell) or unit_of(cell) is not None for cells in found for cell in cells):
+        found = _further_above(above, syntax, width, written) or found
     return (found[0] if found else ()), (found[1] if len(found) > 1 else ())
+
+
+def _of_axes(above: Sequence[str], syntax: Syntax, width: int, written: int) -> tuple[str, ...]:
+    """Return the titles of a text in which a line says what the x axis of each spectrum is, and another what it is called (Edinburgh)."""
+    rows = {cells[0].casefold().replace(" ", ""): cells for line in above if (cells := _split(line, syntax, width, written))}
+    cells = rows.get("xaxis", ())
+    if len(set(cells[1:])) != 1 or not (quantity_of(cells[1]) or is_unit(cells[1])):
+        return ()
+    return (cells[1], *rows.get("labels", ("",) * width)[1:])
+
+
+def _further_above(above: Sequence[str], syntax: Syntax, width: int, written: int) -> list[tuple[str, ...]]:
+    """Return the titles that a line further above lists, of which the first is called as positions are."""
+    for line in above[::-1][1:_MOST_BETWEEN]:
+        cells = _split(line, syntax, width, written)
+        if (
+            cells
+            and quantity_of(cells[0])
+            and all(map(_is_words, cells))
+            and not _is_setting(line, cells)
+            and not _OF_SETTINGS.search(line)
+        ):
+            return [cells]
+    return []
 
 
 def _without_corner(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
@@ -80,7 +108,7 @@ def _is_words(cell: str) -> bool:
 def _split(line: str, syntax: Syntax, width: int, written: int = 0) -> tuple[str, ...]:
     """Return one title per column, if a line can be separated into as many."""
     marks = "#|%|//|'|!" if syntax.delimiter == ";" else "#|%|//|'|;|!"  # an empty first cell is no mark
-    bare = re.sub(rf"^\s*(?:{marks})+", "", line)
+    bare = re.sub(rf"^\s*(?:#L\s|(?:{marks})+)", "", line)  # SPEC's #L
     ways = [
         syntax.cells(bare) if syntax.delimiter else [],
         re.split(r"\t+|\s{2,}", bare.strip()),
