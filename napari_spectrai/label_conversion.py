@@ -185,8 +185,7 @@ def labels_of_layer(layer: Layer, names: Mapping[int, str] | None = None) -> Lab
         )
     data = np.asarray(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     if names is None:
-        kept = layer.metadata.get("class_names")
-        names = {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)
+        names = names_of_layer(layer)
     lies = Placement.of_layer(layer, data.shape)
     metadata = {} if lies is None else {PLACEMENT: lies.to_json()}
     labels = Labels(data, names, name=str(getattr(layer, "name", "")), metadata=metadata)
@@ -196,6 +195,12 @@ def labels_of_layer(layer: Layer, names: Mapping[int, str] | None = None) -> Lab
     found = {value: colour(value) for value in sorted({*labels.values(), *labels.names} - {0, UNKNOWN})}
     colours = {value: (float(c[0]), float(c[1]), float(c[2]), float(c[3])) for value, c in found.items() if c is not None}
     return replace(labels, colours=colours)
+
+
+def names_of_layer(layer: Layer) -> dict[int, str]:
+    """Return the names of the classes of a napari Labels layer: those in its metadata, else in its features."""
+    kept = layer.metadata.get("class_names")
+    return {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)
 
 
 def _feature_names(layer: Layer) -> dict[int, str]:

@@ -87,7 +87,7 @@ class UnmixMaps(PlannedMaps):
         """
         library = Library.of(self.references, MOST)
         bands, references, names = self._resolved(cube, library)
-        noise = _photon_noise(cube, bands) if self.weights == "photon" else None
+        noise = self.noise(cube, bands)
         solver = NonNegative(references, sum_to_one=self.sum_to_one)
 
         def values(spectra: npt.NDArray[Any]) -> Doubles:
@@ -113,6 +113,10 @@ class UnmixMaps(PlannedMaps):
         if self.weights == "photon" and noise is None:
             more.append("No photon noise was detected in the data: all bands are weighted alike.")
         return MapPlan(bands, [*_distinct(names), "residual"], values, partial(_finished, references, names, curves, tuple(more)))
+
+    def noise(self, cube: Cube, bands: Bands) -> NoiseModel | None:
+        """Return the noise by which bands are weighted; None where all are weighted alike."""
+        return _photon_noise(cube, bands) if self.weights == "photon" else None
 
     def abundances(
         self, solver: NonNegative, spectra: npt.NDArray[Any], noise: NoiseModel | None = None

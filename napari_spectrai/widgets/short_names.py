@@ -12,3 +12,11 @@ def short(name: str, most: int = MOST) -> str:
         return name
     end = (most - 1) // 2
     return f"{name[: most - 1 - end].rstrip()}…{name[-end:].lstrip()}"
+
+
+def without_source(name: str, source: str) -> str:
+    """Return the name of a layer without that of the layer it lies on, with which napari and the docks begin it."""
+    for between in (" - ", " · "):
+        if source and name.startswith(source + between) and len(name) > len(source + between):
+            return name[len(source + between) :]
+    return name

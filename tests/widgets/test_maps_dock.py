@@ -171,12 +171,12 @@ def test_maps_of_two_kinds_with_the_same_name_have_names_of_their_own(opened, cu
 
 def test_references_are_painted_and_their_means_unmixed(opened, cube, until):
     viewer, layer, dock = opened
-    dock.settings = {"kind": "unmix", "background": "constant"}
+    dock.settings = {"kind": "unmix", "background": "constant", "weights": "photon"}
     assert not dock.work.start.enabled
     assert "Choose where the reference spectra come from" in dock.problem
     painted = np.zeros((18, 14), np.uint8)
     painted[2:6, 0:3], painted[12:16, 11:14] = 1, 2
-    labels = viewer.add_labels(painted, name="dyes", scale=[0.5, 0.25], units=["um", "um"])
+    labels = viewer.add_labels(painted, name="cells - dyes", scale=[0.5, 0.25], units=["um", "um"])
     dock.references.choose(labels)
     until(lambda: dock.work.start.enabled and "Condition number" in dock._remarks.value)
     dock.start()
@@ -184,8 +184,22 @@ def test_references_are_painted_and_their_means_unmixed(opened, cube, until):
     assert list(dock.result.maps) == ["dyes 1", "dyes 2", "background", "residual"]
     np.testing.assert_allclose(dock.result.curves.numpy()[0], cube.numpy()[2:6, 0:3].mean((0, 1)), rtol=1e-4)
     given = spectra_of(labels, cube, layer)
-    expected = spectrai.maps(cube, "unmix", references=given, background="constant").maps["dyes 2"]
+    expected = spectrai.maps(cube, "unmix", references=given, background="constant", weights="photon").maps["dyes 2"]
     np.testing.assert_allclose(made(viewer, "dyes 2")[0].data, expected, atol=1e-9)
+
+    dock.look_at((14, 12))
+    until(lambda: dock._note.value.startswith("Pixel 14, 12"))
+    assert f"dyes 2 {expected[14, 12]:.3g}" in dock._note.value  # as in the map
+    labels.name = "stains"
+    until(lambda: "stains 2" in dock._note.value)
+    labels.data_setitem((np.array([2, 2]), np.array([5, 6])), 3)  # a stroke more
+    until(lambda: "stains 3" in dock._note.value)
+    assert dock.work.start.enabled
+    labels.data = np.zeros_like(painted)
+    until(lambda: "is empty; paint a region" in dock.problem)
+    assert not dock.work.start.enabled
+    labels.data = painted
+    until(lambda: dock.work.start.enabled and "stains 2" in dock._note.value)
     viewer.layers.remove(labels)
     assert not dock.work.start.enabled
 

@@ -39,9 +39,14 @@ def test_means_of_labels_follow_the_brush(spectra, until):
     labels = viewer.add_labels(np.zeros(data.shape[:2], int), name="tissue")
     viewer.layers.selection.active = image
     dock.regions = labels
+    until(lambda: not dock.region_means._work.busy)
     assert "tissue 3" not in dock.plot.names()
+    assert not dock._problem.value  # nothing is painted yet
+    dock.region_means.failed.emit("gone wrong")
+    assert dock._problem.visible
     labels.data_setitem((np.array([2, 2, 3]), np.array([4, 5, 5])), 3)
     until(lambda: "tissue 3" in dock.plot.names())
+    assert not dock._problem.visible
     np.testing.assert_allclose(dock.plot.data("tissue 3")[1], data[[2, 2, 3], [4, 5, 5]].mean(0), rtol=1e-5)
     assert "± tissue 3" in dock.plot.names()
     assert "tissue&nbsp;3" in dock.region_means.legend.value

@@ -14,6 +14,7 @@ from napari_spectrai.mapping.kind import Doubles, Row
 from napari_spectrai.mapping.library import Search
 from napari_spectrai.mapping.nnls import NonNegative
 from napari_spectrai.mapping.unmix import pairwise_angles, similarities
+from napari_spectrai.noise import NoiseModel
 from napari_spectrai.valid import values_of
 
 SCREE = 12
@@ -65,7 +66,7 @@ class Inspector:
     residuals: Doubles | None = None
     table: tuple[Row, ...] = ()
     search: Search | None = None
-    solver: tuple[Bands, NonNegative, list[str]] | None = None
+    solver: tuple[Bands, NonNegative, list[str], NoiseModel | None] | None = None
 
     @classmethod
     def of(cls, cube: Cube, kind: MapKind) -> Inspector:
@@ -86,7 +87,7 @@ class Inspector:
             condition = f"Condition number of the references: {table[0]['condition']:.3g}."
             words, angles = "\n".join([*notes, condition]), tuple(pairwise_angles(references, names))
             solver = NonNegative(references, sum_to_one=kind.sum_to_one)
-            return cls(cube, kind, mean, words, solver=(bands, solver, names), table=angles)
+            return cls(cube, kind, mean, words, solver=(bands, solver, names, kind.noise(cube, bands)), table=angles)
         if isinstance(kind, LibraryMaps):
             search = kind.search(cube.axis)
             return cls(cube, kind, mean, "\n".join([f"{len(search.names):,} spectra.", *search.notes]), search=search)
@@ -125,9 +126,9 @@ class Inspector:
             bands = window(axis, kind.low, kind.high, least=2, what="an area")
             ends = bands[[0, -1]]
             return {"baseline": Curve(axis.values[ends], spectrum[ends])}, ""
-        if self.solver is not None:
-            bands, solver, names = self.solver
-            amounts = solver.solve(spectrum[None, bands])
+        if self.solver is not None and isinstance(kind, UnmixMaps):
+            bands, solver, names, noise = self.solver
+            amounts, _ = kind.abundances(solver, spectrum[None, bands], noise)
             words = " · ".join(f"{name} {amount:.3g}" for name, amount in zip(names, amounts[0], strict=True))
             return {"fit": Curve(axis.values[bands], (amounts @ solver.references)[0])}, words
         if self.search is not None:

@@ -96,6 +96,7 @@ class MapsDock(LayerDock):
         self._layer.changed.connect(self._on_layer)
         self.form.edited.connect(self._check)
         self.references.edited.connect(self._check)
+        self.references.repainted.connect(self._on_repainted)
         self._follow.changed.connect(self._show_band)
         shared_range.dragged.connect(self._on_shared)
         self.work.start.changed.connect(self.start)
@@ -116,6 +117,7 @@ class MapsDock(LayerDock):
     def _leave(self) -> None:
         self._live.leave()
         self._preview.leave()
+        self.references.leave()
         self._data.follow(None)
         turned.turned.disconnect(self._on_layer, missing_ok=True)
         shared_range.dragged.disconnect(self._on_shared, missing_ok=True)
@@ -219,15 +221,29 @@ class MapsDock(LayerDock):
         wrong = self._problem.value or next((str(problem) for problem in found), "")
         self.because("" if self.work.start.enabled or self.work.busy else wrong or self._about.value)
         self._draw_range()
-        self._inspector = None
-        self._asked += 1
-        number, place = self._asked, self._place
         if read is None or asked:
+            self._inspector = None
+            self._asked += 1
             self._preview.remove()
             self._shown.clear_fits()
             return
-        self._live.ask(lambda: (number, inspector := Inspector.of(*read()), place, inspector.at(place)))
+        self._look_again(read)
         self._show_band()
+
+    def _look_again(self, read: Callable[[], tuple[Cube, MapKind]]) -> None:
+        """Make the settings ready for single spectra, and look at the one under the cursor."""
+        self._inspector = None
+        self._asked += 1
+        number, place = self._asked, self._place
+        self._live.ask(lambda: (number, inspector := Inspector.of(*read()), place, inspector.at(place)))
+
+    def _on_repainted(self) -> None:
+        """Follow references that somebody paints; what is shown of them stays until the new look is there."""
+        read, _ = self._reader()
+        if read is None or self._problem.value or not self.form.wants_references:
+            self._check()
+        else:
+            self._look_again(read)
 
     def _draw_range(self) -> None:
         values = self.form.read()

@@ -19,7 +19,9 @@ from napari_spectrai.mapping.references import NAMES
 from napari_spectrai.marks import COLUMNS, labels_of_marks
 from napari_spectrai.summary import region_spectrum
 from napari_spectrai.widgets.dock import rows
+from napari_spectrai.widgets.layer_watch import LayerWatch
 from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers
+from napari_spectrai.widgets.short_names import without_source
 
 _FILE, _FOLDER = "a file …", "a folder …"
 
@@ -34,9 +36,11 @@ class ReferenceChoice(Container[Any]):
     Signals
     -------
     edited : another layer, file or folder was chosen
+    repainted : the chosen layer was renamed, or marks other pixels
     """
 
     edited = Signal()
+    repainted = Signal()
 
     def __init__(self, viewer: Viewer, source: Callable[[], Image | None]) -> None:
         self._viewer, self._source = viewer, source
@@ -56,10 +60,18 @@ class ReferenceChoice(Container[Any]):
         self._files = (rows(self.file), rows(self.folder))
         super().__init__(widgets=[rows(self.choice), *self._files], labels=False)
         self.margins = (0, 0, 0, 0)
+        self._watch, self._name = LayerWatch(self.native, self._on_repainted), ""
         self._on_choice(None)
         self.choice.changed.connect(self._on_choice)
         for field in (self.file, self.folder):
             field.changed.connect(self._on_file)
+
+    def leave(self) -> None:
+        """Watch the chosen layer no longer."""
+        self._watch.leave()
+
+    def _on_repainted(self) -> None:
+        self.repainted.emit()
 
     def _on_file(self, _: Any = None) -> None:
         self.edited.emit()
@@ -81,9 +93,15 @@ class ReferenceChoice(Container[Any]):
             self.choice.value = there
         if there is None and before is not None:
             self._on_choice(None)
+        elif isinstance(there, Layer) and there.name != self._name:  # the references have other names
+            self._name = str(there.name)
+            self.repainted.emit()
 
     def _on_choice(self, chosen: Any) -> None:
         self._chosen = chosen
+        layer = chosen if isinstance(chosen, Layer) else None
+        self._watch.watch([layer])
+        self._name = "" if layer is None else str(layer.name)
         for field, name in zip(self._files, (_FILE, _FOLDER), strict=True):
             field.visible = chosen == name
         self.edited.emit()
@@ -129,7 +147,8 @@ def spectra_of(layer: Layer, cube: Cube, source: Image | None) -> Cube:
     if not values:
         raise ValueError(f"{layer.name!r} is empty; paint a region for each reference, each with a label of its own")
     spectra = [region_spectrum(cube, np.argwhere(labels.data == value)).mean for value in values]
-    names = [labels.names.get(value) or f"{layer.name} {value}" for value in values]
+    own = str(layer.name) if source is None else without_source(str(layer.name), str(source.name))
+    names = [labels.names.get(value) or f"{own} {value}" for value in values]
     return Cube(np.stack(spectra), cube.axis, name=str(layer.name), metadata={NAMES: names})
 
 

@@ -59,7 +59,7 @@ class RegionMeans:
     Signals
     -------
     changed : there are other means to draw
-    failed : why there are none, in words
+    failed : why there are none, in words; empty once there is no reason
     """
 
     changed = Signal()
@@ -117,7 +117,9 @@ class RegionMeans:
         layer: Labels | Shapes | None = self.choice.value
         image = self._image()
         if layer is None or image is None:
+            self._work.forget()
             self._show([])
+            self.failed.emit("")
             return
         if isinstance(layer, Shapes):
             colour_each(layer)
@@ -132,6 +134,7 @@ class RegionMeans:
         if image is self._image() and self.choice.value is not None:
             self._of = image
             self._show(means)
+            self.failed.emit("")
             self.changed.emit()
 
     def _show(self, means: list[Mean]) -> None:

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps.standardize_color import rgb_to_hex
 
+from napari_spectrai.label_conversion import names_of_layer
 from napari_spectrai.widgets.layers import as_cube, spectral_position
+from napari_spectrai.widgets.short_names import without_source
 
 MOST_REGIONS = 30
 Region = tuple[str, str, npt.NDArray[np.intp]]
@@ -91,17 +93,13 @@ def _of_labels(layer: Labels, image: Image, point: Sequence[float]) -> Iterator[
             data = data.take(min(max(round(float(place[dimension])), 0), data.shape[dimension] - 1), axis=dimension)
     rows, columns = np.nonzero(data)
     values = data[rows, columns]
-    names = _class_names(layer)
+    if not len(values):
+        return
+    names, own = names_of_layer(layer), without_source(str(layer.name), str(image.name))
     order = np.argsort(values, kind="stable")
     labels, starts = np.unique(values[order], return_index=True)
     for label, members in zip(labels.tolist(), np.split(order, starts[1:]), strict=True):
-        yield names.get(label, f"{layer.name} {label}"), _hex(layer.get_color(label)), np.column_stack([rows[members], columns[members]])
-
-
-def _class_names(layer: Labels) -> dict[int, str]:
-    """Return the names of the layer's labels from its features or metadata."""
-    names = layer.metadata.get("class_names", {})
-    return {int(label): str(name) for label, name in names.items()} if isinstance(names, dict) else {}
+        yield names.get(label, f"{own} {label}"), _hex(layer.get_color(label)), np.column_stack([rows[members], columns[members]])
 
 
 def _hex(colour: Any) -> str:
@@ -111,6 +109,7 @@ def _hex(colour: Any) -> str:
 def _of_shapes(layer: Shapes, image: Image, point: Sequence[float]) -> Iterator[Region]:
     spectral = layer.ndim - image.ndim + spectral_position(image)
     shown = np.asarray(layer.world_to_data(point[-layer.ndim :]))
+    own = without_source(str(layer.name), str(image.name))
     for number, (vertices, kind) in enumerate(zip(layer.data, layer.shape_type, strict=True)):
         corners = np.asarray(vertices, np.float64)
         planes = [d for d in range(layer.ndim - 2) if d != spectral]
@@ -121,7 +120,7 @@ def _of_shapes(layer: Shapes, image: Image, point: Sequence[float]) -> Iterator[
             turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
             one, other = (outline[1] - outline[0]) / 2, (outline[3] - outline[0]) / 2
             outline = outline.mean(0) + np.cos(turn) * one + np.sin(turn) * other
-        yield f"{layer.name} {number}", _hex(layer.edge_color[number]), _filled(onto_pixels(image, layer)(outline), kind)
+        yield f"{own} {number}", _hex(layer.edge_color[number]), _filled(onto_pixels(image, layer)(outline), kind)
 
 
 def _filled(outline: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.intp]:

@@ -49,6 +49,7 @@ class SpectraDock(Dock):
         self._viewer = napari_viewer
         self._plane: tuple[float, ...] = ()
         self._followed: Image | None = None
+        self._wrong: dict[str, str] = {}
         super().__init__("Spectra")
 
     def _parts(self) -> Iterator[Sequence[Any]]:
@@ -109,7 +110,7 @@ class SpectraDock(Dock):
             viewer, self._plot, self._other, self._readout, axis=self.axis, chips=self._chips, pins=self.pins, means=self.region_means,
             options=self.display,
         )  # fmt: skip
-        self.drawn.live_in(self.column, lambda error: say(self._problem, str(error)))
+        self.drawn.live_in(self.column, lambda words: self._say("spectra", words))
         self._cursor = self.drawn.reading
         self._line = BandLine(viewer, self._plot, self._main, self._positions)
         self.leaving.callback(self._line.hide)
@@ -132,13 +133,13 @@ class SpectraDock(Dock):
         for event, slot in self._links:
             event.connect(slot)
         self.region_means.changed.connect(self._redraw)
-        self.region_means.failed.connect(lambda words: say(self._problem, words))
+        self.region_means.failed.connect(lambda words: self._say("regions", words))
         self._dimension.changed.connect(self._on_dimension)
         self.display.updated.connect(self._on_options)
         self.display.region.changed.connect(self.draw_region)
         self.axis.changed.connect(self._on_axis)
         self.pins.updated.connect(self._redraw)
-        self.profile.failed.connect(lambda words: say(self._problem, words))
+        self.profile.failed.connect(lambda words: self._say("profile", words))
         self.flat_labels.made.connect(lambda layer: setattr(self, "regions", layer))
         self._chips.updated.connect(self._on_active)
         turned.turned.connect(self._on_active)
@@ -190,6 +191,12 @@ class SpectraDock(Dock):
         if self._main() is not self._followed:
             self._on_active()
 
+    def _say(self, part: str, words: str) -> None:
+        """Show what is wrong with one part, empty where nothing is; what is wrong with the others stays."""
+        if self._wrong.get(part, "") != words:
+            self._wrong[part] = words
+            say(self._problem, "\n".join(one for one in self._wrong.values() if one))
+
     def _on_active(self, _: Any = None) -> None:
         """Offer the dimensions and units of the layer whose bands the line follows."""
         layer = self._followed = self._main()
@@ -218,7 +225,7 @@ class SpectraDock(Dock):
 
     def _on_axis(self) -> None:
         layer = self._main()
-        say(self._problem, self.axis.problem)
+        self._say("axis", self.axis.problem)
         self.tools.use(layer, None if layer is None else self._positions(as_cube(layer).axis))
         self.profile.take()
         self._redraw()

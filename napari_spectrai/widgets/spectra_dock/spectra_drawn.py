@@ -67,12 +67,13 @@ class SpectraDrawn:
         self._step = 0.0
         self.labels = PlotLabels(plot)
 
-    def live_in(self, parent: QWidget, failed: Callable[[Exception], Any]) -> None:
-        """Read spectra for as long as `parent` exists."""
+    def live_in(self, parent: QWidget, failed: Callable[[str], Any]) -> None:
+        """Read spectra for as long as `parent` exists; `failed` is told why one cannot be read, and "" once they can."""
         self.means = MeanSpectra(parent, self.redraw)
         self.reading = LatestOnly(parent)
         self.reading.answered.connect(self._on_read)
-        self.reading.failed.connect(failed)
+        self._failed = failed
+        self.reading.failed.connect(lambda error: failed(str(error)))
 
     def leave(self) -> None:
         """End the threads."""
@@ -134,6 +135,7 @@ class SpectraDrawn:
             self._draw(*spectrum_of(entry, minus))
         if not slow:
             self.reading.forget()
+            self._failed("")
         else:
             self.reading.ask(lambda: [spectrum_of(entry, minus) for entry in slow])
         self.show_values()
@@ -152,6 +154,7 @@ class SpectraDrawn:
         self._meant = [str(layer.name) for layer in means if layer in numbers]
 
     def _on_read(self, spectra: list[tuple[str, int, Image, Spectrum]]) -> None:
+        self._failed("")
         for name, number, layer, spectrum in spectra:
             chip = self._chips.of.get(layer)
             # meanwhile the layer may have been switched off, or the mouse moved
