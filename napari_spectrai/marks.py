@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,19 +52,12 @@ def labels_of_marks(layer: Any, cube: Cube) -> Labels:
         raise ValueError(f"{name!r} marks positions, but {cube.name or 'the input'!r} is a set of spectra; use a Labels layer")
     classes = _classes(layer, name)
     shape = cube.spatial_shape
-    inner = _onto(layer, cube)
     data = np.zeros(shape, np.int64)
     outside = clashes = 0
-    for number, place in enumerate(layer.data):
-        value = int(classes.data[number])
+    for value, pixels in zip(classes.data, pixels_of_marks(layer, cube), strict=True):
         if not value:
             continue
-        places = np.atleast_2d(np.asarray(place, np.float64)) @ inner[:-1, :-1].T + inner[:-1, -1]
-        kind = str(layer.shape_type[number]) if hasattr(layer, "shape_type") else ""
-        pixels = _filled(layer, places, kind, shape) if kind else tuple(np.rint(places).astype(np.intp).T)
-        inside = np.all([(along >= 0) & (along < length) for along, length in zip(pixels, shape, strict=True)], axis=0)
-        pixels = tuple(along[inside] for along in pixels)
-        outside += not inside.any()
+        outside += not len(pixels[0])
         before = data[pixels]
         clashes += int(((before != 0) & (before != value)).sum())
         data[pixels] = np.where((before == 0) | (before == value), value, -1)
@@ -73,6 +66,17 @@ def labels_of_marks(layer: Any, cube: Cube) -> Labels:
     lies = cube.placement
     metadata = {} if lies is None else {KEY: lies.to_json()}
     return Labels(data, classes.names, name=name, metadata=metadata)
+
+
+def pixels_of_marks(layer: Any, cube: Cube) -> Iterator[tuple[npt.NDArray[np.intp], ...]]:
+    """Yield the indices of the pixels of a cube under each point or in each shape; empty for those that lie outside."""
+    shape, inner = cube.spatial_shape, _onto(layer, cube)
+    for number, place in enumerate(layer.data):
+        places = np.atleast_2d(np.asarray(place, np.float64)) @ inner[:-1, :-1].T + inner[:-1, -1]
+        kind = str(layer.shape_type[number]) if hasattr(layer, "shape_type") else ""
+        pixels = _filled(layer, places, kind, shape) if kind else tuple(np.rint(places).astype(np.intp).T)
+        inside = np.all([(along >= 0) & (along < length) for along, length in zip(pixels, shape, strict=True)], axis=0)
+        yield tuple(along[inside] for along in pixels)
 
 
 def _report(name: str, count: int, outside: int, clashes: int, *, found: bool) -> None:

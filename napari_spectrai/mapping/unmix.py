@@ -116,7 +116,10 @@ class UnmixMaps(PlannedMaps):
 
     def noise(self, cube: Cube, bands: Bands) -> NoiseModel | None:
         """Return the noise by which bands are weighted; None where all are weighted alike."""
-        return _photon_noise(cube, bands) if self.weights == "photon" else None
+        if self.weights == "none":
+            return None
+        with _blas().limit(limits=1, user_api="blas"):  # small matrices
+            return _photon_noise(cube, bands)
 
     def abundances(
         self, solver: NonNegative, spectra: npt.NDArray[Any], noise: NoiseModel | None = None

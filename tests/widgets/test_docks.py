@@ -44,9 +44,9 @@ def test_spectra_under_the_cursor_at_points_and_the_slider(open_image):
     assert "(y 4, x 6)" in spectra._readout.value
     points = viewer.add_points(np.array([[500.0, 10.0, 11.0]]))
     spectra.points = points
-    np.testing.assert_allclose(spectra.plot.data("image · point 0")[1], as_cube(image).data[10, 11], rtol=1e-6)
+    np.testing.assert_allclose(spectra.plot.data("image · point 1")[1], as_cube(image).data[10, 11], rtol=1e-6)
     points.add([500.0, 1.0, 2.0])
-    assert "image · point 1" in spectra.plot.names()
+    assert "image · point 2" in spectra.plot.names()
     spectra._show.value = "maximum"
     assert spectra.plot.data("image")[1].max() == pytest.approx(1)
     viewer.layers.remove(truth)

@@ -14,6 +14,7 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication
 
 import napari_spectrai as spectrai
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import kinds
 from napari_spectrai.mapping.peaks import PeakMaps
 from napari_spectrai.widgets import jobs
@@ -24,6 +25,7 @@ from napari_spectrai.widgets.layers import add_cube, as_cube, spectral_layers
 from napari_spectrai.widgets.maps_dock.band_preview import NAME
 from napari_spectrai.widgets.maps_dock.map_layers import add_maps
 from napari_spectrai.widgets.maps_dock.references import spectra_of
+from napari_spectrai.widgets.spectra_dock.regions import regions
 
 AXIS = spectrai.SpectralAxis(np.linspace(900, 1100, 60), "1/cm")
 
@@ -210,6 +212,17 @@ def test_points_give_one_reference_each(opened, cube):
     given = spectra_of(points, as_cube(layer), layer)
     assert given.metadata["names"] == ["point 1", "point 2"]
     np.testing.assert_allclose(given.numpy(), cube.numpy()[[2, 14], [1, 12]], rtol=1e-6)
+    points.features = {"name": ["lipid", ""]}  # as the list of pins writes them
+    assert spectra_of(points, as_cube(layer), layer).metadata["names"] == ["lipid", "point 2"]
+    boxes = [np.array([[0, 0], [0, size], [size, size], [size, 0]]) * 0.5 for size in (6, 2)]  # one inside the other
+    boxes.append(boxes[0] + 90)
+    shapes = viewer.add_shapes(boxes, name="cells · box", units=["um", "um"])
+    with pytest.warns(SpectralWarning, match="box 3 lies outside"):
+        given = spectra_of(shapes, as_cube(layer), layer)
+    assert given.metadata["names"] == ["box 1", "box 2"]
+    seen = regions(shapes, layer, viewer.dims.point)  # as the Spectra dock draws them
+    assert [name for name, *_ in seen] == given.metadata["names"]
+    np.testing.assert_allclose(given.numpy(), [cube.numpy()[tuple(pixels.T)].mean(0) for *_, pixels in seen], rtol=1e-5)
     with pytest.raises(ValueError, match="is empty; paint a region"):
         spectra_of(viewer.add_labels(np.zeros((18, 14), np.uint8), units=["um", "um"]), cube, layer)
 

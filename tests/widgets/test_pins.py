@@ -125,12 +125,12 @@ def test_regions_are_drawn_over_the_image_and_written_with_deviation_and_number(
     assert tuple(map(str, shapes.units)) == tuple(map(str, layer.units[1:]))
     shapes.add(np.array([[2, 3], [2, 6], [5, 6], [5, 3]]), shape_type="rectangle")
     shapes.add(np.array([[10, 3], [10, 6], [15, 6], [15, 3]]), shape_type="rectangle")
-    until(lambda: "regions 1" in dock.plot.names() and len(np.unique(shapes.edge_color, axis=0)) == 2)
+    until(lambda: "regions 2" in dock.plot.names() and len(np.unique(shapes.edge_color, axis=0)) == 2)
     inside = as_cube(layer).data[2:6, 3:7].reshape(-1, 61)
     table = list(csv.reader(io.StringIO(dock.export.table())))
     head = table[0]
     rows = np.array(table[1:], float)
-    assert head[:4] == ["Wavenumber (1/cm)", "regions 0 mean", "regions 0 sd", "regions 0 n"]
+    assert head[:4] == ["Wavenumber (1/cm)", "regions 1 mean", "regions 1 sd", "regions 1 n"]
     np.testing.assert_allclose(rows[:, 0], AXIS.values)
     np.testing.assert_allclose(rows[:, 1], inside.mean(0), rtol=1e-5)
     np.testing.assert_allclose(rows[:, 2], inside.std(0), rtol=1e-4, atol=1e-5)
@@ -177,8 +177,8 @@ def test_another_layer_is_subtracted_from_spectra_regions_and_pins(viewer, dock,
     dock.draw_region()
     dock.regions.add(np.array([[2, 3], [2, 6], [5, 6], [5, 3]]), shape_type="rectangle")
     viewer.layers.selection.active = viewer.layers["cells"]
-    until(lambda: "regions 0" in dock.plot.names())
-    np.testing.assert_allclose(dock.plot.data("regions 0")[1], cube.data[2:6, 3:7].mean((0, 1)) * 0.5, rtol=1e-5)
+    until(lambda: "regions 1" in dock.plot.names())
+    np.testing.assert_allclose(dock.plot.data("regions 1")[1], cube.data[2:6, 3:7].mean((0, 1)) * 0.5, rtol=1e-5)
     viewer.layers.remove(other)
     assert dock.display.subtracted is None
 

@@ -64,10 +64,10 @@ def test_means_of_shapes_and_of_labels_on_another_grid(spectra, until):
     shapes = viewer.add_shapes([np.array([[2, 3], [2, 6], [5, 6], [5, 3]])], shape_type="rectangle", name="box")
     viewer.layers.selection.active = image
     dock.regions = shapes
-    until(lambda: "box 0" in dock.plot.names())
-    np.testing.assert_allclose(dock.plot.data("box 0")[1], data[2:6, 3:7].mean((0, 1)), rtol=1e-5)
-    shapes.add(np.array([[10, 10], [10, 15], [15, 15], [15, 10]]), shape_type="ellipse")
     until(lambda: "box 1" in dock.plot.names())
+    np.testing.assert_allclose(dock.plot.data("box 1")[1], data[2:6, 3:7].mean((0, 1)), rtol=1e-5)
+    shapes.add(np.array([[10, 10], [10, 15], [15, 15], [15, 10]]), shape_type="ellipse")
+    until(lambda: "box 2" in dock.plot.names())
     half = viewer.add_labels(np.pad(np.ones((1, 1), int), ((1, 5), (2, 5))), scale=(2, 2), name="coarse")
     viewer.layers.selection.active = image
     dock.regions = half
@@ -88,13 +88,13 @@ def test_a_slider_over_planes_moves_everything(viewer, until):
     viewer.dims.set_point(1, 3.0)
     until(lambda: "box 1" in dock.plot.names() and dock.plot.data("box 1")[1][0] == 4)
     assert dock.plot.data("volume")[1][0] == 4
-    assert dock.plot.data("volume · point 0")[1][0] == 4
+    assert dock.plot.data("volume · point 1")[1][0] == 4
     assert "z 3" in dock._readout.value
     dock.regions = shapes
     until(lambda: not dock.region_means._work.busy)
     assert dock.region_means.means == []
     viewer.dims.set_point(1, 1.0)
-    until(lambda: "on z 1 0" in dock.plot.names())
+    until(lambda: "on z 1 1" in dock.plot.names())
 
 
 def test_labels_as_napari_makes_them_hold_at_every_band(spectra, until):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit
 from napari.layers import Image, Labels, Layer, Points, Shapes
@@ -15,15 +17,19 @@ from psygnal import Signal
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping.references import NAMES
-from napari_spectrai.marks import COLUMNS, labels_of_marks
+from napari_spectrai.marks import COLUMNS, labels_of_marks, pixels_of_marks
 from napari_spectrai.summary import region_spectrum
 from napari_spectrai.widgets.dock import rows
 from napari_spectrai.widgets.layer_watch import LayerWatch
 from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers
 from napari_spectrai.widgets.short_names import without_source
+from napari_spectrai.widgets.spectra_dock.pins import NAME, names_of
 
 _FILE, _FOLDER = "a file …", "a folder …"
+Region = tuple[str, npt.NDArray[np.intp]]
+"""Name and pixels, of shape (n, spatial dimensions)."""
 
 
 class ReferenceChoice(Container[Any]):
@@ -139,26 +145,37 @@ def spectra_of(layer: Layer, cube: Cube, source: Image | None) -> Cube:
     if isinstance(layer, Image):
         found = as_cube(layer)
         return Cube(found.numpy().reshape(-1, len(found.axis)), found.axis, name=found.name, metadata=dict(found.metadata))
-    labels = painted(layer, source) if isinstance(layer, Labels) else _marked(layer, cube)
+    own = str(layer.name) if source is None else without_source(str(layer.name), str(source.name))
+    found = _classes(layer, cube, source, own) if isinstance(layer, Labels) else _marks(layer, cube, own)
+    if not found:
+        raise ValueError(f"{layer.name!r} is empty; paint a region for each reference, each with a label of its own")
+    spectra = [region_spectrum(cube, places).mean for _, places in found]
+    return Cube(np.stack(spectra), cube.axis, name=str(layer.name), metadata={NAMES: [name for name, _ in found]})
+
+
+def _classes(layer: Labels, cube: Cube, source: Image | None, own: str) -> list[Region]:
+    """Return the classes of labels, by their names where they have some, and the pixels of each."""
+    labels = painted(layer, source)
     if labels.data.shape != cube.spatial_shape:
         sizes = [" × ".join(map(str, shape)) for shape in (labels.data.shape, cube.spatial_shape)]
         raise ValueError(f"{layer.name!r} has {sizes[0]} pixels and the cube {sizes[1]}; paint over the layer that is mapped")
+    return _of_each(labels, own)
+
+
+def _of_each(labels: SpectralLabels, own: str) -> list[Region]:
     values = [int(value) for value in np.unique(labels.data) if value]
-    if not values:
-        raise ValueError(f"{layer.name!r} is empty; paint a region for each reference, each with a label of its own")
-    spectra = [region_spectrum(cube, np.argwhere(labels.data == value)).mean for value in values]
-    own = str(layer.name) if source is None else without_source(str(layer.name), str(source.name))
-    names = [labels.names.get(value) or f"{own} {value}" for value in values]
-    return Cube(np.stack(spectra), cube.axis, name=str(layer.name), metadata={NAMES: names})
+    return [(labels.names.get(value) or f"{own} {value}", np.argwhere(labels.data == value)) for value in values]
 
 
-def _marked(layer: Points | Shapes, cube: Cube) -> SpectralLabels:
-    """Return points or shapes as labels; where they have no classes, each is one."""
-    if not any(column in layer.features for column in COLUMNS):
-        data, state, _ = layer.as_layer_data_tuple()
-        what = "point" if isinstance(layer, Points) else "shape"
-        state["features"] = {"class": [f"{what} {number}" for number in range(1, len(data) + 1)]}
-        for name in ("feature_defaults", "properties", "property_choices"):  # older names of the same, which would win
-            state.pop(name, None)
-        layer = type(layer)(data, **state)
-    return labels_of_marks(layer, cube)
+def _marks(layer: Points | Shapes, cube: Cube, own: str) -> list[Region]:
+    """Return the classes of points or shapes and their pixels; where they have no classes, each is one, also where they overlap."""
+    if any(column in layer.features for column in COLUMNS if column != NAME) or not len(layer.data) or not cube.is_image:
+        return _of_each(labels_of_marks(layer, cube), own)
+    names = names_of(layer) if isinstance(layer, Points) else [f"{own} {number}" for number in range(1, len(layer.data) + 1)]
+    found = [(name, np.stack(pixels, 1)) for name, pixels in zip(names, pixels_of_marks(layer, cube), strict=True)]
+    gone = [name for name, places in found if not len(places)]
+    if len(gone) == len(found):
+        raise ValueError(f"nothing in {layer.name!r} lies on the layer that is mapped; move it there")
+    if gone:
+        warnings.warn(f"{layer.name}: {', '.join(gone)} lies outside the layer that is mapped and is ignored", SpectralWarning, stacklevel=3)
+    return [(name, places) for name, places in found if len(places)]

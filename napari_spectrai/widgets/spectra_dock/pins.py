@@ -34,7 +34,7 @@ def names_of(points: Points) -> list[str]:
     names = []
     for number in range(len(points.data)):
         own = given[number] if number < len(given) else None
-        name = own if isinstance(own, str) and own.strip() else f"point {number}"
+        name = own if isinstance(own, str) and own.strip() else f"point {number + 1}"
         used[name] = used.get(name, 0) + 1
         names.append(name if used[name] == 1 else f"{name} ({used[name]})")
     return names

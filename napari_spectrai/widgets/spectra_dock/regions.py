@@ -120,7 +120,7 @@ def _of_shapes(layer: Shapes, image: Image, point: Sequence[float]) -> Iterator[
             turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
             one, other = (outline[1] - outline[0]) / 2, (outline[3] - outline[0]) / 2
             outline = outline.mean(0) + np.cos(turn) * one + np.sin(turn) * other
-        yield f"{own} {number}", _hex(layer.edge_color[number]), _filled(onto_pixels(image, layer)(outline), kind)
+        yield f"{own} {number + 1}", _hex(layer.edge_color[number]), _filled(onto_pixels(image, layer)(outline), kind)
 
 
 def _filled(outline: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.intp]:

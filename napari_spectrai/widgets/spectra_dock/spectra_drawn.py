@@ -68,7 +68,7 @@ class SpectraDrawn:
         self.labels = PlotLabels(plot)
 
     def live_in(self, parent: QWidget, failed: Callable[[str], Any]) -> None:
-        """Read spectra for as long as `parent` exists; `failed` is told why one cannot be read, and "" once they can."""
+        """Read spectra for as long as `parent` exists; `failed` gets the reason why one cannot be read, and "" once they can."""
         self.means = MeanSpectra(parent, self.redraw)
         self.reading = LatestOnly(parent)
         self.reading.answered.connect(self._on_read)
