@@ -177,5 +177,7 @@ def _marks(layer: Points | Shapes, cube: Cube, own: str) -> list[Region]:
     if len(gone) == len(found):
         raise ValueError(f"nothing in {layer.name!r} lies on the layer that is mapped; move it there")
     if gone:
-        warnings.warn(f"{layer.name}: {', '.join(gone)} lies outside the layer that is mapped and is ignored", SpectralWarning, stacklevel=3)
+        warnings.warn(
+            f"{layer.name}: {', '.join(gone)} lies outside the layer that is mapped and is ignored", SpectralWarning, stacklevel=3
+        )
     return [(name, places) for name, places in found if len(places)]
