@@ -14,6 +14,7 @@ import napari_spectrai as spectrai
 from napari_spectrai.cli import app
 from napari_spectrai.mapping import PeakMaps, kinds
 from napari_spectrai.mapping.cumulative import CumulativeBands
+from napari_spectrai.mapping.files import write_curves
 from napari_spectrai.mapping.lineshapes import PeakModel
 from napari_spectrai.mapping.nnls import NonNegative, weighted_nnls
 from napari_spectrai.mapping.nnls import nnls as batched_nnls
@@ -402,7 +403,7 @@ def test_references_that_are_hard_to_distinguish_are_named():
     assert found.table[2]["angle"] > 60
 
 
-def test_references_are_interpolated_onto_the_cube_and_other_units_refused():
+def test_references_are_interpolated_onto_the_cube_and_other_units_refused(tmp_path):
     fine = spectrai.SpectralAxis(np.linspace(880, 1120, 481), "1/cm")
     reference = np.exp(-4 * np.log(2) * ((fine.values - 1000) / 30) ** 2)
     cube = cube_of(2 * np.ones((2, 2, 1)) * line("gaussian", 1000, 30))
@@ -410,6 +411,10 @@ def test_references_are_interpolated_onto_the_cube_and_other_units_refused():
     np.testing.assert_allclose(next(iter(found.maps.values())), 2, rtol=1e-5)
     with pytest.raises(ValueError, match=r"references are in nm .* and the cube is in 1/cm"):
         spectrai.maps(cube, "unmix", references=spectrai.Cube(reference[None], spectrai.SpectralAxis(fine.values, "nm")))
+    names = ["DAPI", "FITC"]
+    dyes = spectrai.Cube(np.stack([reference, reference[::-1] + fine.values]), fine, metadata={"names": names})
+    path = write_curves(dyes, tmp_path / "dyes.csv")  # a table keeps the names of its columns
+    assert list(spectrai.maps(cube, "unmix", references=path).maps) == [*names, "residual"]
 
 
 # ---------------------------------------------------------------- components

@@ -21,6 +21,8 @@ from napari_spectrai.spectral_axis import SpectralAxis
 
 NAMES = "names"
 """Key of a cube's metadata: the names of its spectra."""
+LABELS = "labels"
+"""Key under which readers keep the name that a file gives each of its spectra."""
 _COARSE = 1.5
 """Distance of the positions of references, in those of the cube, above which the loss by interpolation is reported."""
 
@@ -176,15 +178,15 @@ def _is_spectral(path: Path) -> bool:
 
 
 def _named(cubes: list[Cube], flat: tuple[Cube, ...]) -> Iterator[str]:
-    """Yield a name for each spectrum: those that a cube gives, else its own name, numbered where it holds several."""
+    """Yield a name for each spectrum: those that a cube gives, or its file, else its own name, numbered where it holds several."""
     used: dict[str, int] = {}
     for cube, spectra in zip(cubes, flat, strict=True):
-        given = cube.metadata.get(NAMES)
         count = len(spectra.data)
-        if given is not None and len(given) == count:
-            names = [str(name) for name in given]
-        else:
-            names = [cube.name or "reference"] if count == 1 else [f"{cube.name or 'reference'} {number + 1}" for number in range(count)]
+        own = cube.name or "reference"
+        names = [own] if count == 1 else [f"{own} {number + 1}" for number in range(count)]
+        given = next((cube.metadata[key] for key in (NAMES, LABELS) if len(cube.metadata.get(key, ())) == count), None)
+        if given is not None:
+            names = [str(name).strip() or other for name, other in zip(given, names, strict=True)]
         for name in names:
             used[name] = used.get(name, 0) + 1
             yield name if used[name] == 1 else f"{name} ({used[name]})"

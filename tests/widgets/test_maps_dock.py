@@ -162,10 +162,17 @@ def test_maps_of_two_kinds_with_the_same_name_have_names_of_their_own(opened, cu
     for _ in range(2):
         add_maps(viewer, parts, SimpleNamespace(kind="components"), frame)
         add_maps(viewer, shares, SimpleNamespace(kind="unmix"), frame)
-    assert all(one.visible for one in made(viewer, *list(shares.maps)[:2]))
+    assert [one.metadata["map"]["kind"] for one in viewer.layers[1:] if one.visible] == ["unmix", "unmix"]  # not mixed with components
     hits = spectrai.maps(cube, "library", references=parts.curves)
     (hit,) = (one for one in add_maps(viewer, hits, SimpleNamespace(kind="library"), frame) if one.visible)
     assert [one for one in viewer.layers if one.visible] == [layer, hit]  # whose colours are not mixed with others
+    fewer = spectrai.maps(cube, "components", method="vca_fcls", count=3)
+    add_maps(viewer, fewer, SimpleNamespace(kind="components"), frame)
+    add_maps(viewer, parts, SimpleNamespace(kind="components"), frame)
+    assert [one.visible for one in made(viewer, "VCA 1", "VCA 3")] == [True, False]  # the third is of the result before
+    made(viewer, "VCA 2")[0].visible = False  # by hand
+    add_maps(viewer, fewer, SimpleNamespace(kind="components"), frame)
+    assert [one.visible for one in made(viewer, "VCA 1", "VCA 2", "VCA 3")] == [True, False, True]
     names = [layer.name for layer in viewer.layers if "residual" in layer.name]
     assert names == ["cells · residual", f"cells · residual ({kinds['unmix'].title.lower()})"]
     assert not any("[1]" in layer.name for layer in viewer.layers)

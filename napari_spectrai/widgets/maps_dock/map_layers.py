@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from napari_spectrai.widgets.plot import CYCLE
 
 CLASSES = {"library": "hit", "components": "cluster"}
 """Maps that hold numbers of classes, by kind."""
+_HIDDEN = "hidden for other maps"
+"""Key of the metadata of a map that was hidden here, and is shown again once it is brought up to date."""
 _BEHIND = ("residual", "failed", "score", "margin")
 
 
@@ -33,6 +36,8 @@ def add_maps(viewer: Viewer, result: Maps, kind: MapKind, frame: LayerFrame) -> 
     names = list(result.maps)[: len(result.curves.data)] if components and result.curves is not None else []
     if CLASSES.get(kind.kind) in result.maps:
         _hide_others(viewer, frame.name, kind.kind)
+    elif names:
+        _hide_others(viewer, frame.name, kind.kind, made=result.maps)
     made: list[Layer] = []
     coloured = False  # the lowest of the components hides the source, to which the others would be added
     for name, values in reversed(list(result.maps.items())):
@@ -51,12 +56,15 @@ def add_maps(viewer: Viewer, result: Maps, kind: MapKind, frame: LayerFrame) -> 
     return made[::-1]
 
 
-def _hide_others(viewer: Viewer, source: str, kind: str) -> None:
-    """Hide maps of other kinds: the colours of classes, which are not opaque, would be mixed with theirs."""
+def _hide_others(viewer: Viewer, source: str, kind: str, made: Collection[str] = ()) -> None:
+    """Hide what the colours of new maps would be mixed with: maps of other kinds, and components of before that are not among `made`."""
     for layer in viewer.layers:
         about = layer.metadata.get("map")
-        if isinstance(about, dict) and about.get("source") == source and about.get("kind") != kind:
+        if not isinstance(about, dict) or about.get("source") != source or not layer.visible:
+            continue
+        if about.get("kind") != kind or (made and about.get("map") not in made):
             layer.visible = False
+            layer.metadata[_HIDDEN] = True
 
 
 def _free(viewer: Viewer, name: str, about: dict[str, Any]) -> str:
@@ -78,6 +86,7 @@ def _image(
     layer = _known(viewer, name, about, Image)
     if layer is not None and layer.data.shape == values.shape:
         layer.data = values
+        layer.visible = layer.visible or layer.metadata.pop(_HIDDEN, False)  # what a person has hidden stays hidden
     else:
         if layer is not None:
             viewer.layers.remove(layer)

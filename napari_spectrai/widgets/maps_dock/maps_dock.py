@@ -325,6 +325,8 @@ class MapsDock(LayerDock):
             self._live.ask(lambda: (number, inspector, wanted, inspector.at(wanted)))
 
     def _on_look_failed(self, error: Exception) -> None:
+        self._shown.clear_fits()
+        say(self._remarks, "")
         say(self._problem, str(error))
         self.work.start.enabled = False
         self.because(str(error))

@@ -146,11 +146,11 @@ def spectra_of(layer: Layer, cube: Cube, source: Image | None) -> Cube:
         found = as_cube(layer)
         return Cube(found.numpy().reshape(-1, len(found.axis)), found.axis, name=found.name, metadata=dict(found.metadata))
     own = str(layer.name) if source is None else without_source(str(layer.name), str(source.name))
-    found = _classes(layer, cube, source, own) if isinstance(layer, Labels) else _marks(layer, cube, own)
-    if not found:
+    marked = _classes(layer, cube, source, own) if isinstance(layer, Labels) else _marks(layer, cube, own)
+    if not marked:
         raise ValueError(f"{layer.name!r} is empty; paint a region for each reference, each with a label of its own")
-    spectra = [region_spectrum(cube, places).mean for _, places in found]
-    return Cube(np.stack(spectra), cube.axis, name=str(layer.name), metadata={NAMES: [name for name, _ in found]})
+    spectra = [region_spectrum(cube, places).mean for _, places in marked]
+    return Cube(np.stack(spectra), cube.axis, name=str(layer.name), metadata={NAMES: [name for name, _ in marked]})
 
 
 def _classes(layer: Labels, cube: Cube, source: Image | None, own: str) -> list[Region]:
