@@ -5,6 +5,7 @@ import pytest
 from magicgui.widgets import ComboBox, Container, LineEdit, SpinBox
 from napari.components import ViewerModel
 from napari.layers import Image
+from pydantic.fields import FieldInfo
 from qtpy.QtWidgets import QLabel
 
 from napari_spectrai import Experiment, SpectralAxis
@@ -22,6 +23,7 @@ from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, short_names
 from napari_spectrai.widgets.flow_layout import FewRows
 from napari_spectrai.widgets.form import SpecForm
+from napari_spectrai.widgets.form_row import FormRow
 from napari_spectrai.widgets.setting_names import FOLDED, as_labelled
 from napari_spectrai.widgets.short_names import MOST
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
@@ -37,13 +39,29 @@ def test_the_form_gives_back_what_it_was_given(form):
         "network=resunet", "network.dims=2", "augmentation=[mixup, flip]", "training.optimiser=sgd", "split.gap=4"
     )
     document = document.override("training.optimiser.lr=0.00031", "preparation=[{kind: crop, low: 700, high: 900}, normalise]")
+    document = document.override("data.groups=[Ö 1, 'b, c', '7']", "training.frozen=[stem]")
     form.fill(document.model_dump(mode="json"))
     assert Experiment.from_mapping(form.read()) == document
 
 
+def test_a_list_is_typed_with_commas_and_shown_without_syntax(qtbot):
+    for annotation, texts, value in (
+        (list[str], ["", " ", "[]"], []),
+        (list[str], ["ann, 2, Ö x", "[ann, 2, Ö x]", "['ann', '2', 'Ö x']", 'ann,"2",Ö x,'], ["ann", "2", "Ö x"]),
+        (tuple[int, ...], ["3, 4", "[3, 4]"], [3, 4]),
+        (tuple[tuple[float, float], ...], ["[1, 2.5], [3, 4]", "[[1, 2.5], [3, 4]]"], [[1, 2.5], [3, 4]]),
+        (tuple[tuple[float, float], ...], ["[1, 2.5]", "[[1, 2.5]]"], [[1, 2.5]]),
+    ):
+        row = FormRow("names", FieldInfo(annotation=annotation, description="of each"), value)
+        assert "[]" not in row.editor.value
+        for words in (row.editor.value, *texts):
+            row.editor.value = words
+            assert row.read() == value, words
+
+
 def test_messages_name_settings_and_their_values_as_the_form_does(form):
     for said, shown in {
-        "set task.unlabelled=null": "set Unlabelled value = empty",
+        "set task.unlabelled=null, or data.groups=[]": "set Unlabelled value = empty, or Patches and groups ▸ Groups = empty",
         "set split.folds=5 to hold out each once.": "set Split ▸ Folds = 5 to hold out each once.",
         "network.norm=layer, or training.micro_batch=auto": "Network ▸ Norm = layer, or Training ▸ Samples computed at once = auto",
         "set network.kind=unet, or clear training.start": "set Network = UNet, or clear Training ▸ Pretrained model",
