@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from scipy.io import savemat
 
-from napari_spectrai import Cube, SpectralAxis, read, write
+from napari_spectrai import Cube, SpectralAxis, read, sample, write
 from napari_spectrai.io import SpectralWarning, UnreadableError, columns_of, inspect
 
 pytestmark = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
@@ -371,6 +371,26 @@ def test_values_in_the_byte_order_that_a_header_does_not_name_are_said(tmp_path)
                 said = [str(one.message) for one in caught if "the other byte order" in str(one.message)]
                 assert bool(said) == ((stored == "<") == bool(named)), (kind, stored, named, said)
                 assert all(f"change 'byte order' in a.hdr to {1 - named}" in one for one in said)
+
+
+def test_values_in_the_interleave_that_a_header_does_not_name_are_said(tmp_path):
+    scene = np.asarray(sample("cartilage").cube.data)[:24, :30, :60]
+    orders = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
+    ramp = np.arange(24 * 30 * 60).reshape(24, 30, 60)
+    noise = np.random.default_rng(0).random((24, 30, 60))
+    for cube, is_scene in ((scene, True), (noise, False), (ramp, False), (scene[:5], False)):
+        for stored, order in orders.items():
+            (tmp_path / "a.dat").write_bytes(cube.transpose(order).astype("<f4").tobytes())
+            for named in orders:
+                (tmp_path / "a.hdr").write_text(
+                    f"ENVI\nsamples = 30\nlines = {len(cube)}\nbands = 60\ndata type = 4\ninterleave = {named}\nbyte order = 0\n"
+                )
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    read(tmp_path / "a.hdr")
+                said = [str(one.message) for one in caught if "interleave" in str(one.message)]
+                assert bool(said) == (is_scene and stored != named), (stored, named, said)
+                assert all(f"were {stored}, and its header says {named}; if they are change 'interleave' in a.hdr" in one for one in said)
 
 
 def test_what_lines_above_a_table_say_of_its_directions_and_columns(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -64,13 +65,22 @@ def positions_in_folder(folder: Path, count: int) -> tuple[SpectralAxis, str] | 
 
 
 def _lists(path: Path) -> Iterator[Path]:
-    for name in _NAMES:
-        for called in (name, name.capitalize()):
-            for before in ("", *(f"{path.stem}{joint}" for joint in "_-.")):
-                for suffix in _SUFFIXES:
-                    other = path.with_name(f"{before}{called}{suffix}")
-                    if other != path and other.is_file() and other.stat().st_size <= _LARGEST:
-                        yield other
+    """Yield the files next to one that are called as lists of positions are, in the order of their names."""
+    try:
+        with os.scandir(path.parent) as entries:  # once, as each probe for a name is a question to a distant disk
+            there = {one.name.casefold(): one for one in entries if one.name.casefold().endswith(_SUFFIXES) and one.name != path.name}
+    except PermissionError:  # a folder whose files may be opened and not listed
+        return
+    stem = path.stem.casefold()
+    called = [
+        f"{before}{name}{suffix}" for name in _NAMES for before in ("", *(f"{stem}{joint}" for joint in "_-.")) for suffix in _SUFFIXES
+    ]
+    # as of the spectra of the USGS, which share one
+    shared = re.compile(rf"{re.escape(stem.partition('_')[0])}_wavelengths_.*")
+    for name in (*called, *sorted(filter(shared.fullmatch, there))):
+        entry = there.get(name)
+        if entry is not None and entry.is_file() and entry.stat().st_size <= _LARGEST:
+            yield path.with_name(entry.name)
 
 
 def _numbers(path: Path) -> tuple[npt.NDArray[np.float64], str] | None:

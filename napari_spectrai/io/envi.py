@@ -17,6 +17,7 @@ from napari_spectrai.io.envi_axis import axis_of
 from napari_spectrai.io.envi_fields import TYPES, number_of, numbers_of, parse, parts_of, whole
 from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, paired, plausible, scaled_bands, unpacked, warn
+from napari_spectrai.io.interleaves import say_interleave
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.placement import placed
 
@@ -92,6 +93,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return _of_tiff(path, values, fields)
     data: Any = mapped(values, order + TYPES[code], shape, whole(fields, "header offset", 0))
     say_order(path, data, f"change 'byte order' in {header.name} to {0 if order == '>' else 1}")
+    say_interleave(path, data, interleave, _ORDERS, f"change 'interleave' in {header.name}")
     if (surplus := values.stat().st_size - data.nbytes - whole(fields, "header offset", 0)) > 0:
         warn(
             path,
