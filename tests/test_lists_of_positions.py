@@ -155,7 +155,8 @@ def test_a_list_next_to_a_file_gives_positions_that_the_file_does_not(tmp_path):
     given = {
         "nm": [{"wavelengths__txt": column}, {"cube_wavelengths__csv": f"wavelength (nm)\n{column}"}, {"Wavelengths__txt": line},
                {"wl__npy": WAVE}, {"WAVELENGTHS__TXT": f"index wl\n{counted}"},
-               {"cube_Wavelengths_ASD_12_ch__txt": f"Record 1: Wavelengths nm\n{column}", "cube_Wavelengths_BECK__txt": "1\n2\n3\n"}, {"cube_wl__npy": WAVE, "wl__npy": WAVE + 1}],
+               {"cube_Wavelengths_ASD_12_ch__txt": f"Record 1: Wavelengths nm\n{column}", "cube_Wavelengths_BECK__txt": "1\n2\n3\n"},
+               {"cube_wl__npy": WAVE, "wl__npy": WAVE + 1}],
         "1/cm": [{"wavenumbers__txt": column}, {"raman_shift__csv": column}],
         "": [{}, {"wavelengths__txt": column + "\n701"}, {"wavelengths__txt": "notes"},
              {"wl__npy": WAVE, "wavelengths__txt": line.replace("400", "401")}],
