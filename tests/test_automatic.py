@@ -125,6 +125,10 @@ def test_any_network_can_be_cross_validated(scene, tmp_path):
     events = list(fit(experiment, cube, labels, run=tmp_path / "run"))
     (compared,) = {event.name: event for event in events if isinstance(event, Compared)}.values()
     assert 1 < len(compared.folds) <= 4
+    assert compared.name == "logistic"
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "was the only candidate" not in page
+    assert "each sample held out once" in page
     assert predict(tmp_path / "run" / "best.safetensors", cube).result.shape == (24, 30)
 
 
@@ -423,9 +427,12 @@ def test_intervals_of_hundreds_of_classes_take_no_table_of_all_pairs_for_each_un
 
 def test_no_errors_among_few_units_prove_little():
     truth = torch.arange(40) % 2
-    low, high = intervals.of_classes(torch.eye(2)[truth], truth, np.arange(40) // 10, ("overall_accuracy",))["overall_accuracy"]
-    assert high == 1
-    assert low < 0.75
+    names = ("overall_accuracy", "average_accuracy", "kappa", "f1", "miou", "dice")
+    found = intervals.of_classes(torch.eye(2)[truth], truth, np.arange(40) // 10, names)
+    assert found.keys() == set(names)
+    for low, high in found.values():
+        assert high == 1
+        assert low < 0.75
     assert intervals.of_classes(torch.eye(2)[truth], truth, np.zeros(40, np.int64), ("overall_accuracy",)) == {}
 
 

@@ -124,7 +124,8 @@ def classes_section(experiment: Experiment, journal: Journal, card: ModelCard | 
             confusion = journal.confusions[part]
             which = "the saved best model" if confusion.epoch == best else f"epoch {confusion.epoch}"
             if experiment.network.classical:
-                which = "the saved model" if part == "test" else "trained on the training part only"
+                held = "each sample held out once" if journal.compared else "trained on the training part only"
+                which = "the saved model" if part == "test" else held
             blocks += [element("h3", f"{part.capitalize()}, {which}"), *confusion_tables(confusion, of)]
     return blocks
 

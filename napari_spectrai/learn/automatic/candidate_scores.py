@@ -51,14 +51,16 @@ class Scoring:
     def compared(self, outcome: FoldOutcome, weight: float = 0.0) -> Compared:
         """Return the event of a candidate that was compared or left out."""
         candidate, held = outcome.candidate, self.held
+        spec = candidate.network
+        name = spec.short_name if candidate.name == "network" else candidate.name  # a network of one's own choice
         if outcome.answers is None:
-            return Compared(candidate.name, candidate.network.kind, candidate.sees, seconds=outcome.seconds, note=outcome.note)
+            return Compared(name, spec.kind, candidate.sees, seconds=outcome.seconds, note=outcome.note)
         output, first = self._single(outcome, held), self.names[0]
         by_fold = [self.scores(output[held.fold == n], held.truth[held.fold == n])[first] for n in np.unique(held.fold)]
         interval = self.intervals(output, held.truth, held.unit).get(first, [])
         loss = float(losses_of(output, held).mean())
         scores = self.scores(output, held.truth)
-        return Compared(candidate.name, candidate.network.kind, candidate.sees, scores, by_fold, interval, loss, outcome.seconds, weight)
+        return Compared(name, spec.kind, candidate.sees, scores, by_fold, interval, loss, outcome.seconds, weight)
 
     def validation(self, compared: Sequence[FoldOutcome], chosen: Choice) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return out-of-fold scores and intervals of all candidates and of the choice (``"network"``)."""

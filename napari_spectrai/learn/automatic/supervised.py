@@ -202,7 +202,8 @@ class CrossValidation(Race):
         spec = network if isinstance(network, Automatic) else None
         outcomes = self._simplest_first(outcomes)
         chosen = choice.choose([o.answers for o in outcomes if o.answers is not None], held, blend=spec is not None and spec.blend)
-        self.notes.append(chosen.why)
+        if spec is not None:  # else there was nothing to choose from
+            self.notes.append(chosen.why)
         by_name = {outcome.candidate.name: outcome for outcome in outcomes}
         members, radius = [by_name[name] for name in chosen.names], 0
         image = self.size.sides is not None and self.experiment.task.uses_neighbours

@@ -31,6 +31,13 @@ _AT_ONCE = 2**21
 Intervals = dict[str, list[float]]
 Units = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
+_OF_ACCURACY: dict[str, Callable[[float, float], float]] = {
+    "kappa": lambda accuracy, chance: (accuracy - chance) / (1 - chance) if chance < 1 else accuracy,
+    "f1": lambda accuracy, _: accuracy,
+    "dice": lambda accuracy, _: accuracy,
+    "miou": lambda accuracy, _: accuracy / (2 - accuracy),
+}
+"""Scores by an accuracy that is alike in all classes, and the accuracy by chance."""
 _ADDITIVE = frozenset({"overall_accuracy", "average_accuracy", "kappa", "f1", "miou", "dice"})
 
 
@@ -121,6 +128,10 @@ def of_pairs(
         if name in found:  # units without a single error vary in no bootstrap, and yet prove little where they are few
             low, high = _wilson(float(scores(np.ones((1, units_found)))[name][0]), units_found)
             found[name] = [min(low, found[name][0]), max(high, found[name][1])]
+    shares = np.bincount(true, minlength=classes) / max(1, len(true))
+    for name, ends in found.items():
+        if name in _OF_ACCURACY and ends[0] == 1.0:  # likewise: as low as it would be with the lowest accuracy
+            ends[0] = _OF_ACCURACY[name](_wilson(1.0, units_found)[0], float((shares**2).sum()))
     return found
 
 
