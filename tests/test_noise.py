@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from napari_spectrai import Cube, Experiment, Model, predict, sample, train
 from napari_spectrai.experiment.network_spec import networks
@@ -18,6 +19,7 @@ from napari_spectrai.learn.train.tasks import Restoration
 from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
 from napari_spectrai.noise import NoiseModel, Stabiliser, eigenimages, noise_model
 from napari_spectrai.noise.correlation import correlated_noise
+from napari_spectrai.noise.spatial import spatial_noise
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.normalise import Normalise, Scale
 from napari_spectrai.preparation.stabilise import Stabilise
@@ -69,6 +71,61 @@ class TestCorrelation:
             np.square(predict(m, cube).result.numpy() - clean).mean() for m in (train(experiment, cube, run=tmp_path / "a"), "svd_nlm")
         ]
         assert error[0] < 1.1 * error[1]
+
+
+def shared_by_pixels(kind, shape, seed=0):
+    """Return noise of standard deviation one, half of whose variance columns or rows share, or smoothed over the image."""
+    rng, (height, width, bands) = np.random.default_rng(seed), shape
+    if kind == "smooth":
+        noise = gaussian_filter(rng.normal(size=shape), (1, 1, 0))
+        return noise / noise.std()
+    stripes = rng.normal(size=(1, width, bands) if kind == "columns" else (height, 1, bands))
+    return np.sqrt(0.5) * (rng.normal(size=shape) + stripes)
+
+
+class TestSpatialNoise:
+    """Noise that pixels share, as push-broom cameras and resampled images have it."""
+
+    @pytest.mark.parametrize("shape", [(30, 40, 100), (16, 20, 200), (60, 50, 20)])
+    @pytest.mark.parametrize("kind", ["columns", "rows", "smooth"])
+    def test_its_share_level_and_correlation_are_found(self, kind, shape):
+        noise = 0.05 * shared_by_pixels(kind, shape)
+        clean = signal(shape[-1])[: shape[0], : shape[1]]
+        found = spatial_noise(clean + noise)
+        expected = {"columns": (0.5, 0.0), "rows": (0.0, 0.5), "smooth": (0.0, 0.0)}[kind]
+        assert (found.columns, found.rows) == pytest.approx(expected, abs=0.12)
+        assert found.level == pytest.approx(0.05, rel=0.3 if kind == "smooth" else 0.05)
+        assert found.correlation == pytest.approx(np.exp(-0.25) if kind == "smooth" else 0.25, abs=0.15)
+        assert (kind in str(found)) == (kind != "smooth")
+        spread = np.var([shared_by_pixels(kind, shape, seed).mean((0, 1)) for seed in range(20)]) * shape[0] * shape[1]
+        assert found.inflation(*shape[:2]) == pytest.approx(spread, rel=0.5)
+        assert f"pure noise: {found.correlation:.2g}" in sentences(clean + noise, clean, Cube(clean).axis)[1]
+
+    @pytest.mark.parametrize("bands", [3, 12, 40, 300])
+    def test_there_is_none_where_pixels_are_independent(self, bands):
+        rng = np.random.default_rng(0)
+        for clean in (
+            signal(bands, 24),
+            np.round(signal(bands, 24), 1),
+            np.broadcast_to(np.linspace(0, 1, 24)[:, None, None], (24, 24, bands)),
+        ):
+            assert spatial_noise(clean + rng.normal(0, 0.05, clean.shape)) is None
+        assert spatial_noise(counted(signal(bands, 24), 20)) is None
+        for plain in (np.ones((3, 3, bands)), np.ones((16, 16, bands)), np.zeros((16, 16, bands)), rng.normal(size=(16, 16, bands))):
+            assert spatial_noise(plain) is None
+
+    @pytest.mark.parametrize("kind", ["columns", "smooth"])
+    def test_candidates_are_ranked_without_a_truth_as_by_their_errors(self, kind, tmp_path):
+        clean = signal(40, 32)
+        cube = Cube((clean + 0.1 * shared_by_pixels(kind, clean.shape)).astype(np.float32))
+        experiment = Experiment.default("denoising", cube).override("network.candidates=[raw, whittaker, svd_nlm]")
+        model = train(experiment, cube, run=tmp_path / "a")
+        error = {name: np.square(predict(name, cube).result.numpy() - clean).mean() for name in ("raw", "whittaker", "svd_nlm")}
+        told = {each["kind"]: each["scores"]["mse"] for each in model.card().compared}
+        assert sorted(told, key=told.get) == sorted(error, key=error.get)
+        assert kind == "smooth" or told == pytest.approx(error, rel=0.35)
+        assert np.square(predict(model, cube).result.numpy() - clean).mean() < 1.1 * min(error.values())
+        assert any(("stripes" if kind == "columns" else "neighbouring pixels is correlated") in note for note in model.card().notes)
 
 
 class TestModel:

@@ -78,17 +78,18 @@ def shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
     return np.asarray(total / max(1, pairs) / variance > 3 / math.sqrt(max(1, pairs)))
 
 
-def leading(white: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
+def leading(white: FloatArray, independent: float | None = None) -> tuple[FloatArray, FloatArray, float, int]:
     """Return the eigenvalues and eigenvectors of whitened spectra (n, λ), largest first, the noise level, and the number of signals.
 
     The noise level is refined by the median eigenvalue, since most are noise; eigenvalues above the edge of pure noise are signal.
+    If the noise of spectra is correlated, `independent` is the number of independent ones that would spread eigenvalues as much.
     """
     count, bands = white.shape
-    ratio = bands / count
+    ratio = bands / (independent or count)
     values, vectors = np.linalg.eigh(white.T @ white)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     level = math.sqrt(max(float(np.median(values)) / count / _middle(ratio), 1e-30)) if ratio < 0.5 else 1.0
-    return values, vectors, level, int((np.sqrt(values) > level * (math.sqrt(count) + math.sqrt(bands))).sum())
+    return values, vectors, level, int((np.sqrt(values) > level * math.sqrt(count) * (1 + math.sqrt(ratio))).sum())
 
 
 def _middle(ratio: float) -> float:

@@ -59,7 +59,7 @@ def correlated_noise(image: FloatArray) -> tuple[Doubles, float] | None:
         deviation *= np.sqrt(np.maximum(np.diagonal(measured), 1e-30) / np.maximum(np.diagonal(explained), 1e-30))
     if covariance[0] <= 0 or covariance[1] < CERTAIN * covariance[0]:
         return None
-    return _kernel(covariance), float(np.sqrt(covariance[0] * np.square(deviation).mean()))
+    return symmetric_kernel(covariance), float(np.sqrt(covariance[0] * np.square(deviation).mean()))
 
 
 def _banded(measured: Doubles, left: Doubles) -> tuple[Doubles, Doubles]:
@@ -78,8 +78,8 @@ def _at_distance(bands: int, distance: int) -> npt.NDArray[np.float64]:
     return one if distance == 0 else one + one.T
 
 
-def _kernel(covariance: Doubles) -> Doubles:
-    """Return the symmetric kernel of a covariance by distance: the square root of its spectrum, without what is negative."""
+def symmetric_kernel(covariance: Doubles) -> Doubles:
+    """Return the kernel that makes white noise correlated: the square root of the spectrum of a covariance by distance, if positive."""
     size = 64
     circular = np.zeros(size)
     circular[: len(covariance)] = covariance

@@ -15,12 +15,11 @@ from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.automatic.choice import Answers, HeldOut
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
+from napari_spectrai.learn.automatic.drawn_noise import DrawnNoise
 from napari_spectrai.learn.automatic.fold_fit import Stopped, Stopping, trained_on
 from napari_spectrai.learn.classical.scored_pixels import input_of
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.networks.hooks import on_whole_images
-from napari_spectrai.noise import NoiseModel, noise_model
-from napari_spectrai.noise.correlation import correlated_noise
 
 ADDED = 0.5
 """Standard deviation of the added noise relative to that of the data; the target has noise of sqrt(1 + 1 / ADDED²) times that."""
@@ -56,8 +55,7 @@ class BlindComparison:
     Noise z with the level of the data's noise is added to the input and subtracted from the target: ``y + a z`` and ``y - z / a`` have
     independent errors, so the mean squared difference between a denoiser's output and the target is its squared error plus a constant
     (Recorrupted-to-Recorrupted, Pang et al. 2021, doi:10.1109/CVPR46437.2021.00208; Oliveira, Lei & Tibshirani 2024,
-    doi:10.1080/10618600.2023.2248556). The noise level is estimated from the data (`noise.noise_model`), per pixel in the case of photon
-    noise.
+    doi:10.1080/10618600.2023.2248556). The noise is drawn as it is estimated in the data (`drawn_noise`).
 
     Parameters
     ----------
@@ -86,8 +84,7 @@ class BlindComparison:
         self._noise: dict[int, dict[str, Any]] = {}
         self.shown = _middle(data)
         spectra = torch.cat([s.x[m].cpu() for s, m in zip(data.scenes(), self.shown, strict=True)]).numpy()
-        self.noise: NoiseModel = noise_model(spectra)
-        self._kernels, self._levels = self._correlations()
+        self.drawn = DrawnNoise(data, spectra, self.shown)
         generator = torch.Generator().manual_seed(0)
         draws = max(1, min(MOST_DRAWS, MOST_VALUES // max(1, spectra.size)))
         self.posed = [self._make_pair(generator) for _ in range(draws)]
@@ -105,48 +102,16 @@ class BlindComparison:
 
     @property
     def floor(self) -> np.ndarray:
-        """The expected squared noise in the target of each sample (n,), which is not an error of a denoiser."""
-        deviation = self._deviation(self.data.inputs.cpu())
-        shown = torch.cat([place.of(deviation)[m] for place, m in zip(self.data.places, self.shown, strict=True)])
-        return np.tile(shown.double().square().mean(-1).numpy() * (1 + 1 / ADDED**2), len(self.posed))
-
-    def _correlations(self) -> tuple[list[Tensor | None], list[float | None]]:
-        """Return, for each cube, the kernel and the level of noise that is correlated between neighbouring bands; None if it is not."""
-        kernels: list[Tensor | None] = []
-        levels: list[float | None] = []
-        for scene, mask in zip(self.data.scenes(), self.shown, strict=True):
-            held = [plane for plane, inside in zip(scene.x.cpu(), mask, strict=True) if inside.any()]
-            found = correlated_noise(_rectangle(held[0], mask[mask.flatten(1).any(1)][0])) if held else None
-            kernels.append(None if found is None else torch.from_numpy(found[0]).float())
-            levels.append(None if found is None else found[1])
-        return kernels, levels
-
-    def _deviation(self, inputs: Tensor) -> Tensor:
-        """Return the standard deviation of the noise in each value, by a smooth estimate of the signal."""
-        deviation = self._by_model(inputs)
-        for place, level in zip(self.data.places, self._levels, strict=True):
-            if level is not None:  # the model explains what the noise of bands shares by the signal
-                part = place.of(deviation)
-                part *= max(1.0, level / max(float(part.square().mean().sqrt()), 1e-30))
-        return deviation
-
-    def _by_model(self, inputs: Tensor) -> Tensor:
-        if not self.noise.counting:
-            read = torch.from_numpy(np.asarray(self.noise.read)).to(inputs.dtype)
-            return read.expand(inputs.shape[-1]).repeat(len(inputs), 1)
-        smooth = torch.empty_like(inputs)
-        for place in self.data.places:
-            place.of(smooth).copy_(_smoothed(place.of(inputs)))
-        return torch.from_numpy(np.sqrt(self.noise.variance(smooth.numpy()))).to(inputs.dtype)
+        """The squared noise in the target of each sample (n,), which is not an error of a denoiser: expected of the data, and as drawn."""
+        inputs = self.data.inputs.cpu()
+        expected = self.drawn.deviation(inputs).square().mean(-1)
+        noise = [expected + (inputs - posed.target).square().mean(-1) for posed in self.posed]
+        shown = [place.of(each)[m] for each in noise for place, m in zip(self.data.places, self.shown, strict=True)]
+        return torch.cat(shown).double().numpy()
 
     def _make_pair(self, generator: torch.Generator) -> TrainingPair:
         inputs = self.data.inputs.cpu()
-        z = torch.randn(inputs.shape, generator=generator)
-        for place, kernel in zip(self.data.places, self._kernels, strict=True):
-            place.of(z).copy_(_along_bands(place.of(z), kernel))
-        z *= self._deviation(inputs)
-        alive = inputs.any(-1, keepdim=True)  # no noise is added to pixels without data
-        z = torch.where(alive, z, torch.zeros(()))
+        z = self.drawn.draw(inputs, generator)
         return TrainingPair(replace(self.data, inputs=inputs + ADDED * z), inputs - z / ADDED)
 
     def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
@@ -201,24 +166,6 @@ class BlindComparison:
             return trained_on(candidate.experiment, replace(patches, inputs=data.continued().inputs), stopping)
 
 
-def _along_bands(x: Tensor, kernel: Tensor | None) -> Tensor:
-    """Return values (..., λ) convolved with a kernel along their last dimension, reflected at its ends; without one, unchanged."""
-    if kernel is None:
-        return x
-    flat, reach = x.reshape(-1, 1, x.shape[-1]), min(len(kernel) // 2, x.shape[-1] - 1)
-    middle = len(kernel) // 2
-    inside = kernel[middle - reach : middle + reach + 1]
-    padded = nn.functional.pad(flat, (reach, reach), mode="reflect")
-    return nn.functional.conv1d(padded, inside[None, None]).view_as(x)
-
-
-def _rectangle(plane: Tensor, mask: Tensor) -> np.ndarray:
-    """Return the pixels (y, x, λ) of the box around a mask; those outside it have their mean spectrum."""
-    rows, columns = (torch.nonzero(mask.any(dimension)).flatten() for dimension in (1, 0))
-    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    return torch.where(mask[box][..., None], plane[box], plane[mask].mean(0)).numpy()
-
-
 def _answers(module: nn.Module, x: Tensor) -> Tensor:
     planes = [on_whole_images(module, plane[None]).float() for plane in x]
     return torch.cat(planes).cpu()
@@ -247,13 +194,3 @@ def _units(mask: Tensor) -> np.ndarray:
         return np.asarray(y * 64 // max(1, mask.shape[1]))
     down, across = y // SQUARE, x // SQUARE
     return np.asarray(2 * ((z * 10**4 + down) * 10**4 + across) + (down + across) % 2)
-
-
-def _smoothed(x: Tensor) -> Tensor:
-    """Return a rough estimate of the signal in images ``(N, y, x, λ)``: the mean over three pixels and three bands."""
-    from torch.nn import functional
-
-    along = functional.avg_pool1d(x.flatten(0, 2)[:, None], 3, 1, 1, count_include_pad=False)[:, 0].view_as(x)
-    if min(x.shape[1:3]) < 2:
-        return along
-    return functional.avg_pool2d(along.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)

@@ -62,7 +62,12 @@ class BlindChoice(Race):
             f"There is no truth: candidates see the data with {ADDED:g} times their noise added, and are compared with the data from which "
             "that noise is subtracted. The mean squared noise of that target is subtracted, so that scores estimate the error."
         )
-        self.notes = [self.data.preparation.noise_in_words(self.comparison.noise), how, *self.data.notes]
+        self.notes = [
+            self.data.preparation.noise_in_words(self.comparison.drawn.model),
+            *self.comparison.drawn.in_words(),
+            how,
+            *self.data.notes,
+        ]
 
     def _laid_out(self, candidate: Candidate) -> Any:
         """Return the data in patches, as the input of a network."""

@@ -14,6 +14,7 @@ from napari_spectrai.learn.classical.scored_pixels import input_of
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import eigenimages, noise_of_bands
+from napari_spectrai.noise.spatial import spatial_noise
 
 SIDE = 128
 """Largest number of pixels per side examined; for a set, this number squared."""
@@ -53,14 +54,18 @@ def sentences(
     Levels are multiplied by the scale of `unit` (`Preparation.unit`); without one, they are of prepared intensities, which is said.
 
     The mean spectrum should change by standard errors of the noise only. Of pure noise, the fraction along the signal's components
-    equals their fraction of all dimensions, and neighbouring pixels are uncorrelated.
+    equals their fraction of all dimensions, and neighbouring pixels are as correlated as the noise (`spatial_noise`), mostly not at all.
     """
     held = np.ones(before.shape[:2], bool) if held is None else held
     removed, flat = np.where(held[..., None], before - after, 0), before[held]
     if not removed.any():
         return ["Nothing was removed."]
     noise = np.maximum(noise_of_bands(flat), 1e-12 * max(float(np.abs(flat).max()), 1e-30))
-    moved = -removed[held].mean(0) / (noise / np.sqrt(len(flat)))
+    shared = spatial_noise(before) if held.all() else None
+    if shared is not None:
+        noise *= max(1.0, shared.level / float(np.sqrt(np.square(noise).mean())))
+    independent = len(flat) / (1.0 if shared is None else shared.inflation(*before.shape[:2]))
+    moved = -removed[held].mean(0) / (noise / np.sqrt(independent))
     worst = int(np.abs(moved).argmax())
     where = f"{axis.values[worst]:.5g} {axis.unit}" if axis.unit else f"band {worst}"
     mean = (
@@ -71,10 +76,10 @@ def sentences(
     scale, prepared = (1.0, " (prepared intensities)") if unit is None else (unit[0], "")
     levels = [_spread(scale * values) for values in (size, noise)]
     took = f"What was removed has a standard deviation of {levels[0]}; the estimated noise of the data is {levels[1]}{prepared}."
-    return [mean, " ".join([took, *_structure(removed, before, held)])]
+    return [mean, " ".join([took, *_structure(removed, before, held, 0.0 if shared is None else shared.correlation)])]
 
 
-def _structure(removed: FloatArray, before: FloatArray, held: npt.NDArray[np.bool_]) -> list[str]:
+def _structure(removed: FloatArray, before: FloatArray, held: npt.NDArray[np.bool_], correlation: float) -> list[str]:
     bands, count = before.shape[-1], int(held.sum())
     total = float(np.square(removed).sum())
     if total <= 0 or min(count, bands) < 5:
@@ -90,7 +95,8 @@ def _structure(removed: FloatArray, before: FloatArray, held: npt.NDArray[np.boo
         shared = [products[both].mean() for products, both in pairs if both.any()]
         varied = float(np.square(centred[held]).mean())
         if shared and varied > _RELATIVE * total / (count * bands):  # else the same was removed from every pixel
-            words.append(f"the correlation of neighbouring pixels is {float(np.mean(shared)) / varied:.2f} (pure noise: 0)")
+            found = float(np.mean(shared)) / varied
+            words.append(f"the correlation of neighbouring pixels is {found:.2f} (pure noise: {correlation:.2g})")
     return [f"{', and '.join(words)}."]
 
 
