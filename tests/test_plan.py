@@ -76,6 +76,10 @@ def test_the_words_name_cubes_patches_and_the_rarest_class():
     assert f"{large.samples['training']:,} patches of 8 × 8 pixels for training" in large.words
     assert "2 classes, rarest 'water' 45 %, 328 pixels unlabelled" in large.words
     assert division.of_classes().tolist() == [260, 312]
+    for chosen, folds in (("network=automatic", 5), ("split.folds=9", 9)):
+        _, crossed, *_ = planned(experiment.override(chosen), cube, labels)
+        assert f"each held out once in up to {folds} folds" in crossed.words
+        assert "for validation" not in crossed.words
     two = Experiment().override("split.validation=0.5")
     cubes, truths = gather(
         two, [cube, cube.with_data(cube.data + 1, name="b")], [cube.with_data(cube.data * 2), cube.with_data(cube.data * 3)]

@@ -15,7 +15,7 @@ from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.generators import drain
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.self_supervised import BlindChoice
-from napari_spectrai.learn.automatic.supervised import CrossValidation, is_cross_validated
+from napari_spectrai.learn.automatic.supervised import CrossValidation
 from napari_spectrai.learn.data.excerpt import reduced
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.parallel.group import ProcessGroup
@@ -27,6 +27,7 @@ from napari_spectrai.learn.train.closed_form import fit_closed_form
 from napari_spectrai.learn.train.replica import Replica, Task, report
 from napari_spectrai.learn.train.splitting import split_data
 from napari_spectrai.learn.train.trainer import Trainer
+from napari_spectrai.plan.folds import is_cross_validated
 from napari_spectrai.plan.truths import Truth, gather
 from napari_spectrai.plan.used_pixels import UsedPixels
 from napari_spectrai.reports.run_report import concluded

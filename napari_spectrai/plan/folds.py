@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.experiment import Split
+from napari_spectrai.experiment import Experiment, Split
+from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.plan.fold_distances import (
     best_gap,
     clusterings,
@@ -77,6 +78,12 @@ class Folds:
             chosen[whole == TEST] = TEST
             made.append(chosen)
         return made
+
+
+def is_cross_validated(experiment: Experiment) -> bool:
+    """Whether an experiment is trained by cross-validation: its network is ``automatic`` and there is a truth, or its split has folds."""
+    chooses = isinstance(experiment.network, Automatic) and not experiment.task.self_supervised
+    return chooses or experiment.split.folds > 0
 
 
 def folds_of(

@@ -10,6 +10,7 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.ineffective import without_effect
+from napari_spectrai.plan.folds import FOLDS, is_cross_validated
 from napari_spectrai.plan.memory import memory_plan
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.subsets import TRAINING
@@ -97,7 +98,12 @@ def _words(experiment: Experiment, cubes: Sequence[Cube], division: Division, co
     what = f"patches of {patch} × {patch} pixels" if patch > 1 and not around else "images" if experiment.task.of_images else "spectra"
     if experiment.network.classical:
         what = "spectra"
-    counted = [f"{counts[part]:,} {what if n == 0 else ''}".strip() + f" for {part}" for n, part in enumerate(counts)]
+    if is_cross_validated(experiment):
+        held = sum(count for part, count in counts.items() if part != "test")
+        counted = [f"{held:,} {what}, each held out once in up to {experiment.split.folds or FOLDS} folds"]
+        counted += [f"{counts['test']:,} for test"] if "test" in counts else []
+    else:
+        counted = [f"{counts[part]:,} {what if n == 0 else ''}".strip() + f" for {part}" for n, part in enumerate(counts)]
     parts.append(", ".join(counted))
     if division.classes:
         parts.append(_classes(division))

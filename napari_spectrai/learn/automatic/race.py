@@ -20,11 +20,6 @@ from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Compared, Event, Finished, Fold, Paused, RunFolder, Saved, Started
 
 
-def has_truth(experiment: Experiment) -> bool:
-    """Whether the task has a truth to score with."""
-    return not experiment.task.self_supervised
-
-
 class Race(ABC):
     """One comparison of candidates; `events` runs it.
 

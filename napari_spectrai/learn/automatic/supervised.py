@@ -18,7 +18,7 @@ from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
 from napari_spectrai.learn.automatic.comparison import NOT_VALIDATED, Comparison, FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
-from napari_spectrai.learn.automatic.race import Race, has_truth
+from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.refit import Refit
 from napari_spectrai.learn.automatic.smoothing import best_radius
 from napari_spectrai.learn.model import Model
@@ -37,11 +37,6 @@ LEAST_REACHED = 0.5
 
 LEAST_RADIUS = 3
 """Distance in pixels from which a superpixel may influence a pixel."""
-
-
-def is_cross_validated(experiment: Experiment) -> bool:
-    """Whether an experiment is trained by cross-validation: its network is ``automatic``, or its split has folds."""
-    return (isinstance(experiment.network, Automatic) and has_truth(experiment)) or experiment.split.folds > 0
 
 
 def _replicates(cubes: Sequence[Cube], base: Sequence[Map], marked: Sequence[Numbers]) -> Numbers | None:
