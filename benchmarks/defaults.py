@@ -10,7 +10,8 @@ the same held-out ones. Nothing was chosen on these seeds.
 - gap: 12-pixel blocks of Indian Pines, a quarter for the test, no training pixel within 5 of it: overall accuracy and mean recall.
 - spectra: labelled pixels as a set, 10 % learnt from: overall accuracy and mean recall.
 - sets: 20, 60 and 200 spectra of three classes of Indian Pines: mean recall on 300 others.
-- jasper: Jasper Ridge with Gaussian noise (50/255) and Poisson counts (peak 20): MPSNR in dB.
+- jasper: Jasper Ridge with Gaussian noise (50/255), Poisson counts (peak 20), and Gaussian noise that pixels of a column or neighbours
+  share: MPSNR in dB.
 - lambda: counts drawn from the smoothed lambda stack at peaks 5, 20, 100: mean squared error.
 - calibration: a second instrument made of the bundled pairs, 10, 30 and 100 transfer spectra: mean squared error.
 """
@@ -142,7 +143,15 @@ def jasper(options: argparse.Namespace) -> Iterator[tuple[str, Scores]]:
     clean /= clean.max()
     for seed in range(options.seeds):
         rng = np.random.default_rng(seed)
-        for name, noisy in (("Gaussian", clean + rng.normal(0, 50 / 255, clean.shape)), ("Poisson", rng.poisson(clean * 20) / 20)):
+        white = rng.normal(0, 50 / 255, clean.shape)
+        stripes, near = rng.normal(0, 50 / 255, (1, *clean.shape[1:])), gaussian_filter(rng.normal(0, 1, clean.shape), (1, 1, 0))
+        noises = {
+            "Gaussian": clean + white,
+            "Poisson": rng.poisson(clean * 20) / 20,
+            "stripes": clean + 0.5 * white + 0.75**0.5 * stripes,
+            "smoothed": clean + 50 / 255 * near / near.std(),
+        }
+        for name, noisy in noises.items():
             yield f"Jasper, {name}, MPSNR", _denoised(noisy, clean, options, lambda error: float(np.mean(-10 * np.log10(error))))
 
 
