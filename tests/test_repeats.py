@@ -9,6 +9,7 @@ from napari_spectrai import Cube, Experiment, Labels, fit
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.repeats import contradicting, copied_inputs, copies, first_occurrences
 from napari_spectrai.plan.replicates import replicate_groups
+from napari_spectrai.plan.row_runs import runs_of_rows
 from napari_spectrai.plan.subsets import TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished
@@ -151,3 +152,42 @@ def test_repeated_measurements_are_recognised_and_other_spectra_are_not(each, tm
     assert isinstance(last, Finished)
     (note,) = [note for note in last.notes if "repeated measurements" in note]
     assert "24 groups" in note
+
+
+def _in_fields(classes: int, fields: int, rows: int, strength: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return spectra of fields that differ more from one another than their spectra do, with the class and the field of each."""
+    rng = np.random.default_rng(seed)
+    field = np.repeat(np.arange(classes * fields), rows)
+    parts = rng.normal(size=(classes, 6))[field // fields] + strength * rng.normal(size=(classes * fields, 6))[field]
+    spectra = (parts + rng.normal(0, 0.3, (len(field), 6))) @ rng.normal(size=(6, 40)) + rng.normal(0, 0.3, (len(field), 40)) + 20
+    return spectra.astype(np.float32), field // fields + 1, field
+
+
+def test_fields_in_the_order_of_rows_are_held_out_as_a_whole_and_rows_without_order_are_left_alone(tmp_path):
+    for seed, (classes, fields, rows) in enumerate([(2, 2, 30), (4, 3, 20), (3, 6, 8), (2, 2, 6)]):
+        spectra, known, field = _in_fields(classes, fields, rows, 3.0, seed)
+        runs = runs_of_rows(spectra, known)
+        assert runs is not None
+        assert len(np.unique(np.stack([runs, field]), axis=1).T) == len(np.unique(runs)) == classes * fields
+        interleaved = np.argsort(np.arange(len(field)) % rows, kind="stable")  # classes alternate, fields return
+        by_day = np.argsort(field % fields, kind="stable")
+        assert np.array_equal(runs_of_rows(spectra[by_day], known[by_day]), runs[by_day])
+        assert runs_of_rows(spectra[interleaved], known[interleaved]) is None
+    rng = np.random.default_rng(0)
+    for _ in range(50):  # two modes, heavy tails, counts, intensities: without an order
+        n, classes = int(rng.integers(4, 200)), rng.integers(1, 4, 200)
+        modes = 5 * rng.integers(0, 2, (n, 1)) * rng.random(30) + rng.normal(size=(n, 30))
+        tails = rng.standard_t(2, (n, 2)) @ rng.normal(size=(2, 9)) + 0.1 * rng.normal(size=(n, 9))
+        for values in (modes, tails, rng.poisson(2, (n, 3)), np.exp(rng.normal(size=(n, 1))) * rng.random(5), np.zeros((n, 4))):
+            assert runs_of_rows(values, classes[:n]) is None
+    # what is foretold is what spectra of new fields give, not that of the fields that were learnt
+    spectra, known, _ = _in_fields(3, 3, 20, 2.0, 5)
+    experiment = Experiment.from_mapping({"task": "classification", "network": "pca_lda", "split": {"folds": 5}})
+    *_, last = fit(experiment, Cube(spectra), Labels(known), run=tmp_path / "folds")
+    assert isinstance(last, Finished)
+    (note,) = [note for note in last.notes if "9 runs of spectra" in note]
+    assert "data.groups" in note
+    assert last.scores["validation"]["network"]["average_accuracy"] < 0.7
+    once = experiment.override("split.folds=0")
+    notes = [note for event in fit(once, Cube(spectra), Labels(known), run=tmp_path / "once") for note in getattr(event, "notes", [])]
+    assert any("seem to be of a run of similar rows" in note for note in notes)

@@ -93,6 +93,7 @@ def folds_of(
     classes: Sequence[Numbers] | None = None,
     groups: Sequence[Numbers] | None = None,
     predicted: Sequence[npt.NDArray[np.bool_]] | None = None,
+    runs: Sequence[Numbers] | None = None,
     by_file: bool = False,
 ) -> Folds:
     """Divide the pixels outside the test part into folds.
@@ -109,6 +110,8 @@ def folds_of(
         Group of each pixel; groups stay together.
     predicted : bool arrays of the same shapes, optional
         Pixels that the model will be applied to; default: all pixels without a label.
+    runs : arrays of the same shapes, optional
+        Runs of neighbouring rows of a set, which stay together; from `row_runs.runs_of_rows`.
     by_file : bool
         Whether each cube stays whole.
 
@@ -140,7 +143,7 @@ def folds_of(
         return _grouped(used, files, count, classes, rng, "files")
     is_image = any(m.shape[2] > 1 for m in base)
     if not is_image and split.method in ("auto", "contiguous", "stratified", "blocks", "file", "group"):
-        return _stretches(used, count, classes)
+        return _stretches(used, count, classes, runs)
     if split.method in ("random", "stratified"):
         return _at_random(used, count, classes, rng)
     return _matched(used, count, classes, predicted, rng)
@@ -211,19 +214,29 @@ def _grouped(
     return Folds(_scattered(used, numbers), _scattered(used, units), int(numbers.max()) + 1, words=words)
 
 
-def _stretches(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None) -> Folds:
-    """Hold out runs of neighbouring rows, the same fraction of each class."""
+def _stretches(
+    used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None, runs: Sequence[Numbers] | None
+) -> Folds:
+    """Hold out neighbouring rows, the same fraction of each class as far as runs allow."""
     labels = _gathered(used, classes)
-    numbers, units = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
+    numbers = np.zeros(len(labels), np.int64)
+    # without runs every spectrum is a unit: neighbouring rows are not assumed to belong together
+    units = np.arange(len(labels)) if runs is None else _gathered(used, runs)
     for value in np.unique(labels):
         places = np.flatnonzero(labels == value)
-        numbers[places] = np.arange(len(places)) * count // max(len(places), 1) if len(places) >= count else np.arange(len(places))
-        units[places] = np.arange(len(places))
-    # every spectrum is a unit: neighbouring rows are not assumed to belong together
-    units = np.arange(len(labels))
+        _, members = np.unique(units[places], return_counts=True)
+        if runs is not None and len(members) > 1:  # by the middle of each run
+            middles = np.cumsum(members) - members / 2
+            numbers[places] = np.repeat(np.int64(middles * count / len(places)), members)
+        else:
+            numbers[places] = np.arange(len(places)) * count // len(places) if len(places) >= count else np.arange(len(places))
+    numbers = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
     folds = int(numbers.max()) + 1
     if folds < 2:
         raise ValueError(f"cross-validation needs at least 2 spectra of some class, and there are {len(labels)} spectra in total; add some")
+    if runs is not None:
+        words = f"{folds} folds of {len(np.unique(units))} runs of similar neighbouring spectra"
+        return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=words)
     fewer = f", and not {count}: no class has more than {folds} different spectra" if folds < count and classes is not None else ""
     fewer = f", and not {count}: there are only {folds} spectra" if folds < count and classes is None else fewer
     return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra{fewer}")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.compatibility import unlike_one_another
 from napari_spectrai.labels import Class, Labels, marker_among, names_alike
 from napari_spectrai.plan.continued_split import kept_parts
@@ -21,6 +22,7 @@ from napari_spectrai.plan.split_data import smaller_blocks
 from napari_spectrai.plan.split_methods import gap_of
 from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
+from napari_spectrai.plan.unnamed_groups import validated_by_their_own
 from napari_spectrai.preparation.doubtful_spectra import doubtful_spectra
 from napari_spectrai.preparation.missing import nothing_held, usable
 from napari_spectrai.valid import DataMask, said
@@ -125,6 +127,8 @@ def divide(
         repeated += (
             doubtful_spectra(cubes, "are learnt") + copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
         )
+    if new and is_divided_once(experiment) and marked and groups.numbers is None and groups.ignored is None:
+        repeated += [validated_by_their_own(cubes, maps, marked, [one.name for one in table])]
     found = [said(held), *groups.notes, marker_among(table, "learnt"), names_alike(table, "learnt"), kept, smaller, *repeated]
     notes = [sentence for sentence in found if sentence]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
@@ -156,6 +160,12 @@ def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -
         return known
     *front, height, width = shape
     return np.asarray(known.reshape(*front, height, times, width, times).all((-3, -1)))
+
+
+def is_divided_once(experiment: Experiment) -> bool:
+    """Whether there is one validation part, by a method that may divide what belongs together, and no cross-validation."""
+    split = experiment.split
+    return not split.folds and not isinstance(experiment.network, Automatic) and split.method in ("auto", "random", "stratified")
 
 
 def by_units(experiment: Experiment, cubes: Sequence[Cube], groups: Groups) -> bool:

@@ -27,9 +27,9 @@ from napari_spectrai.plan.folds import Folds, folds_of, validates
 from napari_spectrai.plan.groups import pixel_groups
 from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of
 from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
-from napari_spectrai.plan.replicates import Numbers, replicate_groups, said
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth
+from napari_spectrai.plan.unnamed_groups import unnamed_folds
 from napari_spectrai.runs import Compared, Event, RunFolder, Started
 
 LEAST_REACHED = 0.5
@@ -37,21 +37,6 @@ LEAST_REACHED = 0.5
 
 LEAST_RADIUS = 3
 """Distance in pixels from which a superpixel may influence a pixel."""
-
-
-def _replicates(cubes: Sequence[Cube], base: Sequence[Map], marked: Sequence[Numbers]) -> Numbers | None:
-    """Return the group of each spectrum of a single set in memory that consists of unnamed repeats (z, y, x); None if it does not."""
-    if len(cubes) > 1 or cubes[0].is_image or not isinstance(cubes[0].data, np.ndarray):
-        return None
-    used = ((base[0] != UNUSED) & (marked[0] > 0)).ravel()
-    spectra = cubes[0].data.reshape(-1, len(cubes[0].axis))
-    used &= np.isfinite(spectra).all(-1)
-    found = replicate_groups(spectra[used], marked[0].ravel()[used])
-    if found is None:
-        return None
-    groups = np.full(used.shape, -1, np.int64)
-    groups[used] = found
-    return groups.reshape(base[0].shape)
 
 
 class CrossValidation(Race):
@@ -93,14 +78,11 @@ class CrossValidation(Race):
         groups = given.numbers
         base, marked = self._once(cubes, division), division.marked
         predicted = [d & (m == 0) for d, m in zip(division.data, marked, strict=True)] if marked else None
-        if groups is None and split.method == "auto" and marked and (alike := _replicates(cubes, base, marked)) is not None:
-            try:
-                held = folds_of(base, split, classes=marked, groups=[alike])
-            except ValueError:  # all spectra are repeats of one
-                held = None
-            if held is not None and validates(held, marked):
-                self._remarks.append(said(alike[alike >= 0]))
-                return held
+        if groups is None and split.method == "auto":
+            unnamed = unnamed_folds(cubes, base, split, marked, [one.name for one in division.classes])
+            if unnamed is not None:
+                self._remarks.append(unnamed[1])
+                return unnamed[0]
         found = folds_of(base, split, classes=marked or None, groups=groups, predicted=predicted, by_file=len(cubes) > 1)
         if not marked or validates(found, marked):
             self._remarks += [*filter(None, [given.divided(found.numbers)])]
