@@ -191,3 +191,26 @@ def test_fields_in_the_order_of_rows_are_held_out_as_a_whole_and_rows_without_or
     once = experiment.override("split.folds=0")
     notes = [note for event in fit(once, Cube(spectra), Labels(known), run=tmp_path / "once") for note in getattr(event, "notes", [])]
     assert any("seem to be of a run of similar rows" in note for note in notes)
+
+
+def _plate(strength: float, background: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image of 3 × 4 wells, one row for each class, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((3, 4, 12, 12), int)
+    labels[:, :, 2:-2, 2:-2] = np.arange(1, 4)[:, None, None, None]
+    wells = rng.normal(size=(3, 1, 8)) + strength * rng.normal(size=(3, 4, 8))
+    values = np.where(labels[..., None] > 0, wells[:, :, None, None], background) + rng.normal(0, 0.7, (3, 4, 12, 12, 8))
+    image = (values @ rng.normal(size=(8, 30)) + 30) * ((labels > 0) | (background != 0))[..., None]
+    return image.transpose(0, 2, 1, 3, 4).reshape(36, 48, 30).astype(np.float32), labels.transpose(0, 2, 1, 3).reshape(36, 48)
+
+
+def test_wells_of_an_image_are_held_out_as_a_whole_or_their_lower_score_is_said(tmp_path):
+    experiment = Experiment.from_mapping({"task": "segmentation", "network": "pca_lda", "split": {"folds": 5}})
+    for strength, background in ((3.0, 0.0), (3.0, 5.0), (0.0, 5.0)):
+        image, labels = _plate(strength, background, 3)
+        *_, last = fit(experiment, Cube(image), Labels(labels), run=tmp_path / f"{strength}{background}")
+        score = last.scores["validation"]["network"]["average_accuracy"]
+        lower = [note for note in last.notes if "With whole labelled regions held out (5 folds of 12" in note]
+        # all of what holds data is labelled: the model is for other images
+        assert (score < 0.7) == (strength > 0 and not background)
+        assert bool(lower) == (strength > 0 and background > 0)

@@ -156,12 +156,12 @@ def validates(folds: Folds, classes: Sequence[Numbers]) -> bool:
     return bool((np.unique(pairs[:, 0], return_counts=True)[1] > 1).any())
 
 
-def _scattered(used: Sequence[npt.NDArray[np.bool_]], values: Numbers) -> list[Numbers]:
+def scattered(used: Sequence[npt.NDArray[np.bool_]], values: Numbers) -> list[Numbers]:
     """Return values of all used pixels as maps, -1 elsewhere."""
-    return [np.where(np.isfinite(m), m, -1).astype(np.int64) for m in _spread(used, values.astype(np.float64))]
+    return [np.where(np.isfinite(m), m, -1).astype(np.int64) for m in spread(used, values.astype(np.float64))]
 
 
-def _spread(used: Sequence[npt.NDArray[np.bool_]], values: Floats) -> list[Floats]:
+def spread(used: Sequence[npt.NDArray[np.bool_]], values: Floats) -> list[Floats]:
     """Return values of all used pixels as maps, infinite elsewhere."""
     cuts = np.cumsum([int(u.sum()) for u in used])[:-1]
     maps = []
@@ -172,13 +172,14 @@ def _spread(used: Sequence[npt.NDArray[np.bool_]], values: Floats) -> list[Float
     return maps
 
 
-def _gathered(used: Sequence[npt.NDArray[np.bool_]], maps: Sequence[npt.NDArray[np.integer[Any]]] | None) -> Numbers:
+def gathered(used: Sequence[npt.NDArray[np.bool_]], maps: Sequence[npt.NDArray[np.integer[Any]]] | None) -> Numbers:
+    """Return the values of all used pixels, (n,); 0 without maps."""
     if maps is None:
         return np.zeros(sum(int(u.sum()) for u in used), np.int64)
     return np.concatenate([np.asarray(m)[u] for m, u in zip(maps, used, strict=True)]).astype(np.int64)
 
 
-def _dealt(units: Numbers, labels: Numbers, count: int) -> Numbers:
+def dealt(units: Numbers, labels: Numbers, count: int) -> Numbers:
     """Assign units to folds with similar proportions of each class: the largest units first, to the fold that lacks most of them."""
     _, units = np.unique(units, return_inverse=True)
     _, labels = np.unique(labels, return_inverse=True)
@@ -204,24 +205,24 @@ def _grouped(
     used: Sequence[npt.NDArray[np.bool_]], groups: Sequence[Numbers], count: int, classes: Sequence[Numbers] | None,
     rng: np.random.Generator, what: str,
 ) -> Folds:  # fmt: skip
-    units, labels = _gathered(used, groups), _gathered(used, classes)
+    units, labels = gathered(used, groups), gathered(used, classes)
     known = len(np.unique(units))
     if known < 2:
         raise ValueError(f"cross-validation over {what} needs at least 2, and there is {known}; list more, or choose another split.method")
     count = min(count, known)
-    numbers = _dealt(units, labels, count)
+    numbers = dealt(units, labels, count)
     words = f"leave one of {known} {what} out" if count == known else f"{count} folds of {known} {what}"
-    return Folds(_scattered(used, numbers), _scattered(used, units), int(numbers.max()) + 1, words=words)
+    return Folds(scattered(used, numbers), scattered(used, units), int(numbers.max()) + 1, words=words)
 
 
 def _stretches(
     used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None, runs: Sequence[Numbers] | None
 ) -> Folds:
     """Hold out neighbouring rows, the same fraction of each class as far as runs allow."""
-    labels = _gathered(used, classes)
+    labels = gathered(used, classes)
     numbers = np.zeros(len(labels), np.int64)
     # without runs every spectrum is a unit: neighbouring rows are not assumed to belong together
-    units = np.arange(len(labels)) if runs is None else _gathered(used, runs)
+    units = np.arange(len(labels)) if runs is None else gathered(used, runs)
     for value in np.unique(labels):
         places = np.flatnonzero(labels == value)
         _, members = np.unique(units[places], return_counts=True)
@@ -234,16 +235,16 @@ def _stretches(
     folds = int(numbers.max()) + 1
     if folds < 2:
         raise ValueError(f"cross-validation needs at least 2 spectra of some class, and there are {len(labels)} spectra in total; add some")
-    if runs is not None:
-        words = f"{folds} folds of {len(np.unique(units))} runs of similar neighbouring spectra"
-        return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=words)
-    fewer = f", and not {count}: no class has more than {folds} different spectra" if folds < count and classes is not None else ""
-    fewer = f", and not {count}: there are only {folds} spectra" if folds < count and classes is None else fewer
-    return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra{fewer}")
+    fewer = ""
+    if folds < count and runs is None:
+        why = "there are only" if classes is None else "no class has more than"
+        fewer = f", and not {count}: {why} {folds} {'' if classes is None else 'different '}spectra"
+    what = "neighbouring spectra" if runs is None else f"{len(np.unique(units))} runs of similar neighbouring spectra"
+    return Folds(scattered(used, numbers), scattered(used, units), folds, words=f"{folds} folds of {what}{fewer}")
 
 
 def _at_random(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None, rng: np.random.Generator) -> Folds:
-    labels = _gathered(used, classes)
+    labels = gathered(used, classes)
     numbers = np.zeros(len(labels), np.int64)
     for value in np.unique(labels):
         places = rng.permutation(np.flatnonzero(labels == value))
@@ -253,14 +254,14 @@ def _at_random(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Seque
     if folds < 2:
         raise ValueError(f"cross-validation needs at least 2 samples, and there are {len(labels)}; add some")
     units = np.arange(len(labels))
-    return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of single pixels at random")
+    return Folds(scattered(used, numbers), scattered(used, units), folds, words=f"{folds} folds of single pixels at random")
 
 
 def _matched(
     used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None,
     predicted: Sequence[npt.NDArray[np.bool_]] | None, rng: np.random.Generator,
 ) -> Folds:  # fmt: skip
-    labels = _gathered(used, classes)
+    labels = gathered(used, classes)
     points = positions(used)
     wanted = predicted if predicted is not None else [~u for u in used]
     ahead = positions(wanted)
@@ -271,7 +272,7 @@ def _matched(
     best: tuple[float, Numbers, Numbers] | None = None
     found = clusterings(points, count)
     for units in found if len(ahead) else found[-4:-3] or found[-1:]:
-        numbers = _dealt(units, labels, count)
+        numbers = dealt(units, labels, count)
         if numbers.max() < 1:
             continue
         away = held_out_distances(points, numbers)
@@ -295,8 +296,8 @@ def _matched(
             f"those to predict {np.median(to_predict):.0f} px from the labels"
         )
     return Folds(
-        _scattered(used, numbers), _scattered(used, units), int(numbers.max()) + 1, gap,
-        _spread(used, away),
+        scattered(used, numbers), scattered(used, units), int(numbers.max()) + 1, gap,
+        spread(used, away),
         to_predict if len(ahead) else np.empty(0), words,
     )  # fmt: skip
 

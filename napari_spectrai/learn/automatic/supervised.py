@@ -21,10 +21,12 @@ from napari_spectrai.learn.automatic.fold_fit import Bench
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.refit import Refit
 from napari_spectrai.learn.automatic.smoothing import best_radius
+from napari_spectrai.learn.automatic.whole_regions import lower_for_regions
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.plan.folds import Folds, folds_of, validates
 from napari_spectrai.plan.groups import pixel_groups
+from napari_spectrai.plan.label_regions import are_larger, region_folds
 from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of
 from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
@@ -55,6 +57,7 @@ class CrossValidation(Race):
         folder.keep_maps(self.base)
         division = divide(experiment, cubes, truths, self.base)
         self._remarks: list[str] = []
+        self._regions: Folds | None = None
         self.folds: Folds = self._folds(cubes, division)
         self.bench = Bench(experiment, cubes, truths, self.base)
         self.comparison = Comparison(self.bench, self.folds, self.base, self.seconds, self._stopping, self.clock.now)
@@ -84,6 +87,8 @@ class CrossValidation(Race):
                 self._remarks.append(unnamed[1])
                 return unnamed[0]
         found = folds_of(base, split, classes=marked or None, groups=groups, predicted=predicted, by_file=len(cubes) > 1)
+        if marked and groups is None and split.method == "auto" and len(cubes) == 1 and cubes[0].is_image:
+            found = self._in_whole_regions(found, region_folds(base, split, marked, found))
         if not marked or validates(found, marked):
             self._remarks += [*filter(None, [given.divided(found.numbers)])]
             return found
@@ -96,6 +101,13 @@ class CrossValidation(Race):
                 )
                 return within
         raise ValueError(NOT_VALIDATED)
+
+    def _in_whole_regions(self, found: Folds, regions: Folds | None) -> Folds:
+        """Return folds of whole labelled regions for a model for other images, else the usual ones; the others are scored, too."""
+        if regions is not None and not len(found.ahead) and are_larger(regions, found):
+            return regions
+        self._regions = regions
+        return found
 
     def _once(self, cubes: Sequence[Cube], division: Division) -> list[Map]:
         """Return the pixels of the comparison without spectra that are equal to an earlier one: in another fold, these would be known."""
@@ -187,6 +199,10 @@ class CrossValidation(Race):
         if spec is not None and spec.smooth and held.classes and image:
             radius, chosen, why = best_radius(self.comparison, members, chosen)
             self.notes += [why] if why else []
+        if self._regions is not None:
+            usual = (self.scoring, outcomes, self.seconds, self._stopping, self.clock.now)
+            lower = lower_for_regions(self.bench, self.base, self._regions, *usual)
+            self.notes += [lower] if lower else []
         refit = Refit(self.experiment, self.bench, self.base, self.folds, self.scoring)
         model = refit.model(outcomes, members, chosen, radius, self.notes, self.folder.path.name)
         return model, list(zip(members, chosen.weights, strict=True)), list(self.scoring.shown(chosen))
