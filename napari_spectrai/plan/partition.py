@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.compatibility import unlike_one_another
 from napari_spectrai.labels import Class, Labels, marker_among, names_alike
 from napari_spectrai.plan.continued_split import kept_parts
+from napari_spectrai.plan.folds import is_cross_validated
 from napari_spectrai.plan.groups import Groups, pixel_groups
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
 from napari_spectrai.plan.repeats import contradicting, copied_inputs, first_occurrences, kept_together
@@ -164,8 +164,7 @@ def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -
 
 def is_divided_once(experiment: Experiment) -> bool:
     """Whether there is one validation part, by a method that may divide what belongs together, and no cross-validation."""
-    split = experiment.split
-    return not split.folds and not isinstance(experiment.network, Automatic) and split.method in ("auto", "random", "stratified")
+    return not is_cross_validated(experiment) and experiment.split.method in ("auto", "random", "stratified")
 
 
 def by_units(experiment: Experiment, cubes: Sequence[Cube], groups: Groups) -> bool:
