@@ -431,3 +431,47 @@ def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_th
         np.testing.assert_allclose(cube.data, S.reshape(3, 4, 30))
         np.testing.assert_allclose(cube.axis.values, WAVE)
         assert cube.axis.unit == "nm"
+
+
+def test_headers_of_esri_and_files_of_others_next_to_one(tmp_path):
+    cube = np.random.default_rng(0).integers(0, 4000, (5, 7, 12))
+    orders = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
+    for layout, order in orders.items():
+        for kind, words in (("u2", "UNSIGNEDINT"), ("i2", "SIGNEDINT"), ("f4", "FLOAT")):
+            for end, stored in (("I", "<"), ("M", ">")):
+                size = 7 * int(kind[1])
+                (tmp_path / f"a.{layout}").write_bytes(bytes(3) + cube.transpose(order).astype(stored + kind).tobytes())
+                lines = [f"BYTEORDER {end}", f"LAYOUT {layout.upper()}", "NROWS 5", "NCOLS 7", "NBANDS 12", f"NBITS {8 * int(kind[1])}",
+                         f"BANDROWBYTES {size}", f"TOTALROWBYTES {size * (1 if layout == 'bsq' else 12)}", f"PIXELTYPE {words}",
+                         "SKIPBYTES 3",
+                         f"NODATA {cube[0, 0, 0]}", "XDIM 30"]  # fmt: skip
+                (tmp_path / "a.hdr").write_text("\r\n".join(lines))
+                for name in ("a.hdr", f"a.{layout}"):
+                    found = np.asarray(read(tmp_path / name).data)
+                    np.testing.assert_array_equal(found, np.where(cube == cube[0, 0, 0], np.nan, cube))
+        (tmp_path / f"a.{layout}").unlink()
+    (tmp_path / "a.cu3s").write_bytes(bytes(2000))  # as long as the values and longer, but of the program that exported them
+    with pytest.raises(ValueError, match=r"no reader for \.cu3s: .* export the cube"):
+        read(tmp_path / "a.cu3s")
+    for name, content, words in (
+        ("b.hdr", b"\nScanDefinition = { Label", "scanning X-ray microscope"), ("b.hdr", b"\x5c\x01\0\0" + bytes(344), "Analyze or NIfTI"),
+        ("b.hdr", b"nrows 5\nncols 7\nbandgapbytes 2\n", "bytes of other things"), ("b.hdr", b"ncols 7\n", "says nothing of NROWS"),
+        ("b.hdr", b"nrows 5\nncols 7\nnbits 4\n", "numbers of 4 bits"), ("b.xml", b"<?xml version='1.0'?><a/>", "no XML of LabSpec"),
+        ("b.spc", struct.pack("<f", 0.61) + bytes(4000), "a spectrum of EDAX"),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UnreadableError, match=words):
+            read(tmp_path / name)
+
+
+def test_positions_in_metres_of_an_axis_without_a_name(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:  # as Odemis writes them
+        file["Image"], file["DimensionScaleC"] = np.zeros((30, 1, 1, 5, 7)), WAVE * 1e-9
+        file["DimensionScaleC"].make_scale("C")
+        file["Image"].dims[0].attach_scale(file["DimensionScaleC"])
+        for number, label in enumerate("CTZYX"):
+            file["Image"].dims[number].label = label
+    with pytest.warns(SpectralWarning, match="without a unit; nm is assumed, times 1e\\+09"):
+        axis = read(tmp_path / "a.h5").axis
+    np.testing.assert_allclose(axis.values, WAVE)
+    assert axis.unit == "nm"

@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+from napari_spectrai.io.esri_header import fields_of, is_esri
 from napari_spectrai.io.found import warn
 from napari_spectrai.io.table_syntax import MISSING
 from napari_spectrai.io.texts import text_of
@@ -27,6 +28,12 @@ _OTHER_NAMES = {
     "wavelengths units": "wavelength units",
 }
 TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
+_OTHERS = (
+    ("#?", "it is a picture of high dynamic range"),
+    ("ScanDefinition", "it belongs to images of a scanning X-ray microscope (.xim), which are not read; save the stack as .h5 or .tif"),
+)
+"""What headers of other programs start with."""
+_SIZE_OF_ANALYZE = (b"\x5c\x01\0\0", b"\0\0\x01\x5c")
 _LONGEST_HEADER = 64_000_000
 
 
@@ -36,7 +43,9 @@ def parse(header: Path) -> dict[str, str]:
         raise ValueError(f"its header holds {header.stat().st_size:,} bytes; more than {_LONGEST_HEADER:,} is no header")
     content = text_of(header).replace("\r\n", "\n").replace("\r", "\n")
     if not content.upper().startswith("ENVI"):
-        raise ValueError(f"{header.name} does not start with ENVI")
+        if is_esri(content):
+            return fields_of(content)
+        raise ValueError(f"{header.name} does not start with ENVI{_other_header(header, content)}")
     fields: dict[str, str] = {}
     place, last = 0, content.rfind("}")
     while place < len(content):  # line by line, each read once: a pattern over the whole text would take cubic time on spaces
@@ -61,6 +70,15 @@ def parse(header: Path) -> dict[str, str]:
     if not any(mark in ending for mark in "=}];"):
         warn(header, f"it ends within a line ({ending[:30]!r}); it may be cut off or still being written")
     return fields
+
+
+def _other_header(header: Path, content: str) -> str:
+    """Return what else a file of this suffix is, in words."""
+    words = next((words for start, words in _OTHERS if content.lstrip().startswith(start)), "")
+    with header.open("rb") as file:
+        if file.read(4) in _SIZE_OF_ANALYZE:
+            words = "it is a header of Analyze or NIfTI; save the image as .npy or .h5"
+    return f"; {words}" if words else ""
 
 
 def _line_end(content: str, place: int) -> int:

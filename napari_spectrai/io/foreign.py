@@ -41,11 +41,28 @@ FOREIGN: tuple[tuple[tuple[str, ...], str], ...] = (
         (".procspec", ".rfl8", ".rfl8x", ".irr8", ".raw8"),
         "files of OceanView and AvaSoft are not read; export it as text, which is",
     ),
+    ((".spd", ".ipr"), "files of EDAX are not read; save the map with HyperSpy as .hspy, which is, or export it as .raw with .rpl"),
+    ((".pts", ".asw", ".eds"), "files of JEOL are not read; save the map with HyperSpy as .hspy, which is"),
+    ((".opj", ".opju", ".oggu"), "projects of Origin are not read; export the worksheet as .csv"),
+    ((".im3",), "files of PerkinElmer's Nuance and Vectra are not read; export the cube as .tif"),
+    ((".cu3", ".cu3s", ".cu3c"), "files of Cubert are not read; export the cube as ENVI or .tif, which are"),
+    ((".sdt", ".ptu", ".pt3"), "it holds times of photons, and no spectra; export the images of its spectral channels as .tif"),
+    ((".mzml", ".mzxml"), "it holds mass spectra without places; convert the image to .imzML, which is read"),
+    ((".qub", ".cub", ".lbl"), "files of PDS and ISIS are not read; convert it with GDAL to ENVI: gdal_translate -of ENVI"),
+    ((".xrdml", ".brml"), "it is a pattern of X-ray diffraction; export it as text"),
+    ((".json", ".yaml", ".yml", ".xdce", ".toml"), "it is a file of settings or metadata; save spectra as .csv or .npz"),
     ((".ibd",), "it holds the values of an imzML file; open the .imzML next to it"),
     ((".xim",), "it is an image of one energy of a scanning X-ray microscope; save the stack as .h5 or .tif"),
     ((".pdf", ".doc", ".docx", ".html", ".htm"), "it is a document; save its table as .csv"),
 )
 """Suffixes of other programs, and what to do about each."""
+
+
+def is_foreign(suffix: str) -> bool:
+    """Whether a suffix is one of files that are known and not read."""
+    return suffix in ARCHIVES or any(suffix in known for known, _ in (*FOREIGN, *CLOSED.values()))
+
+
 VAMAS = b"VAMAS Surface Chemical Analysis"
 _PACKED = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "ZIP"))
 ARCHIVES = (".zip", ".gz", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".rar")

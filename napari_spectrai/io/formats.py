@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from napari_spectrai.io.agilent_files import is_image
 from napari_spectrai.io.envi_fields import describes
-from napari_spectrai.io.foreign import ARCHIVES, CLOSED, FOREIGN, VAMAS, foreign_content, starts
+from napari_spectrai.io.esri_header import is_esri
+from napari_spectrai.io.foreign import ARCHIVES, CLOSED, FOREIGN, VAMAS, foreign_content, is_foreign, starts
 from napari_spectrai.io.found import DECLARATIONS
 from napari_spectrai.spec import listed
 
@@ -152,6 +153,8 @@ def _of_companions(path: Path) -> Format | None:
     # a table, a note or a spectrum next to a scene may have its name
     suffix, own = path.suffix.lower(), _named("ENVI")
     others = {suffix for known in FORMATS if known != own for suffix in known.suffixes}
+    if is_foreign(suffix) and not describes(header, path):  # exported to ENVI under the same name
+        return None
     return own if suffix in own.suffixes or suffix not in others or (suffix in _AS_VALUES and describes(header, path)) else None
 
 
@@ -164,8 +167,9 @@ def envi_header(path: Path) -> Path | None:
     ):
         if candidate != path and candidate.is_file():
             with candidate.open("rb") as file:
-                if file.read(16).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"ENVI"):
-                    return candidate
+                head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
+            if head.startswith(b"ENVI") or is_esri(head.decode("latin-1")):
+                return candidate
     return None
 
 

@@ -215,6 +215,8 @@ def warn(path: Path, message: str) -> None:
 _LONGEST_REASON = 400
 _LONGEST_WAVE = 1e8
 """Wavelengths in nm beyond which no instrument for light measures."""
+_SHORTEST_METRES, _LONGEST_METRES = 1e-7, 3e-5
+"""Positions that cannot be but wavelengths of light in metres."""
 _LIGHT, _HERTZ_PER_WAVENUMBER = 1e11, 29_979_245_800.0
 """Frequencies in Hz from which they are those of light, and not of a lock-in amplifier or a clock."""
 _SHORTEST, _LONGEST = 300, 3000
@@ -261,7 +263,8 @@ def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> Spec
     if said.casefold() in ("hz", "hertz") and found.size and np.abs(found).min() > _LIGHT:
         known = Unit("1/cm", 1 / _HERTZ_PER_WAVENUMBER)
     if known is None and not said and found.size and np.isfinite(found).all():
-        known = usual_unit(quantity_of(quantity), found)
+        in_metres = found.min() >= _SHORTEST_METRES and found.max() <= _LONGEST_METRES
+        known = usual_unit(quantity_of(quantity) or ("wavelength" if in_metres else ""), found)
         if known is not None and not is_answered("axis"):
             factor = f", times {known.factor:g}" if known.factor != 1 else ""
             warn(

@@ -59,12 +59,20 @@ class _Part:
     w: float
 
 
+_OF_EDAX = (0.6, 0.61, 0.7)
+"""Versions with which spectra of EDAX, which have the same suffix, begin."""
+
+
 def _head(content: bytes) -> _Head:
     version = content[1] if len(content) > 1 else 0
     if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         raise ValueError("it is an OLE file, as Shimadzu writes with this suffix; export it as text or JCAMP-DX")
     if version not in (_LITTLE, _BIG, _OLD) or len(content) < (_OLD_HEADER if version == _OLD else _HEADER):
-        raise ValueError("it does not start with the header of an SPC file")
+        edax = len(content) > 4 and any(content[:4] == struct.pack("<f", number) for number in _OF_EDAX)
+        raise ValueError(
+            "it does not start with the header of an SPC file"
+            + ("; it is a spectrum of EDAX, which is not read: export it as .msa" if edax else "")
+        )
     if version == _OLD:
         flags, _, exponent, points, first, last, kind = struct.unpack_from("<BBhfffB", content)
         text = content[64:194]

@@ -76,11 +76,14 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _plain_xml(path: Path) -> None:
-    """Refuse XML that is too large to be held, or that declares entities, which may expand without end."""
+    """Refuse XML that is too large to be held, that declares entities, which may expand without end, or that is of other programs."""
     affordable((path.stat().st_size * 30,), np.uint8)
     with path.open("rb") as file:
-        if re.search(rb"<!(DOCTYPE|ENTITY)", file.read(_HEAD)):
-            raise ValueError("its XML declares entities; that is refused")
+        head = file.read(_HEAD)
+    if re.search(rb"<!(DOCTYPE|ENTITY)", head):
+        raise ValueError("its XML declares entities; that is refused")
+    if path.suffix.lower() == ".xml" and b"LSX_" not in head.replace(b"\0", b""):
+        raise ValueError("it is no XML of LabSpec, the only one that is read; save its spectra as text")
 
 
 def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
