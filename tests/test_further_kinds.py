@@ -404,6 +404,10 @@ def test_what_lines_above_a_table_say_of_its_directions_and_columns(tmp_path):
         np.testing.assert_allclose(cube.axis.values, WAVE)
         assert cube.axis.unit == "nm"
     assert opened(tmp_path, scans, "b.csv").metadata["labels"] == ["a", "b", "c"]
+    corner = opened(tmp_path, f"NaN,350,360,370\n{columns}")  # next to times
+    np.testing.assert_allclose(corner.data, np.transpose(S[:3]))
+    frames = table(np.tile(WAVE, 3), [1] * 90, np.repeat([1, 2, 3], 30), S[:3].ravel(), mark=" ")
+    np.testing.assert_allclose(opened(tmp_path, frames).data, S[:3])
     library = "3 columns:\n wavelength    reflectance    standard deviation\n\n(0.0 means not measured)\n-----\nActinolite HS22 W1R1\n"
     cube = opened(tmp_path, library + table(WAVE / 1000, S[0], S[1] * 0, mark="    "), "c.asc")
     np.testing.assert_allclose(cube.data, S[:1])
@@ -424,6 +428,12 @@ def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_th
         assert cube.axis.unit == ""
     wells = opened(tmp_path, f"Wavelength,{','.join(f'B{n + 1}' for n in range(6))}\n{table(WAVE, *S[:6])}")
     np.testing.assert_allclose(wells.data, S[:6])
+    placed = ",".join(["lat", "lon", "date", *[f"Rrs_{100 * n + 400}" for n in range(30)]])
+    days = [20240101, 20240102, 20240101, 20240102, 20240102, 20240101]
+    cube = opened(tmp_path, f"{placed}\n{table([50.1, 50.2, 50.5, 51, 52, 53], [9, 8, 7, 7.5, 8, 9], days, *S[:6].T)}")
+    np.testing.assert_allclose(cube.data, S[:6])
+    np.testing.assert_array_equal(cube.axis.values, np.arange(30) * 100 + 400)
+    assert cube.metadata["labels"] == list(map(str, days))
     for named in ("band {0} ({1} Nanometers)", "Band {0}: {1} nm"):
         titles = ",".join(["x", "y", *[named.format(n + 1, at) for n, at in enumerate(WAVE)]])
         x, y = zip(*PLACES, strict=True)

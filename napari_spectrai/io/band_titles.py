@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.columns import counts_up, in_order
+from napari_spectrai.io.columns import COORDINATES, counts_up, in_order
 from napari_spectrai.units import is_unit, quantity_of, unit_of
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -26,12 +26,12 @@ def after(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"(?P<prefix>){re.escape(prefix)}(?P<value>{_NUMBER.pattern})\s*(?P<rest>.{{0,16}})")
 
 
-def shared_prefix(numbers: npt.NDArray[np.float64], titles: Sequence[str]) -> str:
+def shared_prefix(numbers: npt.NDArray[np.float64], titles: Sequence[str], first: str = "") -> str:
     """Return what stands before a position in the titles of bands, as in ``R450``; empty where the titles may be names of spectra.
 
-    Those count up, or stand next to a column that is itself in order.
+    Those count up, or stand next to a column that is itself in order, unless it is called as places and times are (its role is `first`).
     """
-    if numbers.shape[1] and in_order(own := numbers[:, 0], 0.8) and not counts_up(own):
+    if first not in COORDINATES and numbers.shape[1] and in_order(own := numbers[:, 0], 0.8) and not counts_up(own):
         return ""
     parts = [_NAMED_BAND.fullmatch(title.strip()) for title in titles]
     known = Counter(part.group(1) for part in parts if part is not None)

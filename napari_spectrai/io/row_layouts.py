@@ -26,7 +26,7 @@ def in_rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout
     titles = ["" if column in places else title for column, title in enumerate(titles)]
     head, words = positions_in(titles, table.leads)
     bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
-    if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
+    if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles, named[0])):
         head, words = positions_in(titles, None, after(prefix))
         bands = [column for column, value in enumerate(head) if value is not None]
     if not bands and (counted := numbered_bands(titles)):

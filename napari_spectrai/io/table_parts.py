@@ -62,5 +62,5 @@ def labels_of(table: Table, layout: Layout) -> dict[str, Any]:
     if not found:
         return {}
     found.sort(key=lambda column: not (table.names and _CLASS.search(table.names[column])))
-    cells = table.words.get(found[0], [f"{value:g}" for value in table.numbers[:, found[0]]])
+    cells = table.words.get(found[0], [f"{value:.15g}" for value in table.numbers[:, found[0]]])
     return {"labels": list(cells[layout.skip :])}

@@ -187,10 +187,12 @@ def is_size(line: FloatTable, count: int) -> bool:
 
 
 def has_corner(numbers: FloatTable) -> bool:
-    """Whether the first cell of a matrix is a 0 where its first line and its first column, which are in order, meet."""
-    if min(numbers.shape) < _LEAST_CORNER - 1 or numbers[0, 0] != 0:
+    """Whether the first cell of a matrix is a 0, or no number, where its first line and its first column, which are in order, meet."""
+    if min(numbers.shape) < _LEAST_CORNER - 1 or not (numbers[0, 0] == 0 or np.isnan(numbers[0, 0])):
         return False
     sides = [numbers[0], numbers[:, 0]]
+    if np.isnan(numbers[0, 0]):
+        return all(bool(np.isfinite(side[1:]).all()) and _in_order(side[1:]) for side in sides)
     if not all(np.isfinite(side).all() and _in_order(side[1:]) for side in sides):
         return False
     # a 0 that goes on with the order, and in the same steps, is one of the positions

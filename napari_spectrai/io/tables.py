@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_spectrai.io.table_numbers import parsed, without_gaps
 from napari_spectrai.io.table_syntax import (
+    MISSING,
     MOST_LEADS,
     NUMBER,
     SAMPLE,
@@ -96,7 +97,7 @@ def table_of(content: str, syntax: Syntax | None = None) -> Table:
     if not first and is_size(numbers[0], len(numbers) - 1):
         numbers = numbers[1:]
         notes.append("its first line gives the number of its lines and columns, and is no part of them")
-    if not first and has_corner(numbers):
+    if (not first or first[0].casefold() in MISSING) and has_corner(numbers):
         first = ["", *(pointed(cell, syntax) for cell in syntax.cells(lines[rows[0]])[1:])]
     first, numbers, words, above = without_gaps(first, numbers, words, above, syntax)
     while len(lines) > _FREED_AT_ONCE:  # to free a million lines at once would stop every thread for a tenth of a second

@@ -57,10 +57,23 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
 def _long(numbers: npt.NDArray[np.float64]) -> Layout | None:
     """Return the layout of one value per line, if positions repeat behind their coordinates."""
     if (long := _repeating(numbers)) is None:
-        return None
+        return _counted_behind(numbers)
     sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
     note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
     return Layout("long", (*sides, "position", *["intensity"] * (numbers.shape[1] - long - 1)), notes=(note,))
+
+
+def _counted_behind(numbers: npt.NDArray[np.float64]) -> Layout | None:
+    """Return the layout of one value per line, if positions repeat before columns that count their spectra, as strips and frames."""
+    width = numbers.shape[1]
+    period = period_of(numbers[:, 0]) if width > 2 else None
+    if period is None or not in_order(numbers[:period, 0], 0.9) or len(numbers) % period:
+        return None
+    between = numbers[:, 1:-1].reshape(-1, period, width - 2)
+    if not (between == between[:, :1]).all() or len(np.unique(between[:, 0], axis=0)) < len(between):
+        return None
+    note = f"it has no titles; its columns are taken for position, {', '.join(['index'] * (width - 2))}, intensity"
+    return Layout("long", ("position", *["index"] * (width - 2), "intensity"), notes=(note,))
 
 
 def _under_a_count(numbers: npt.NDArray[np.float64]) -> Layout | None:
