@@ -190,3 +190,26 @@ def test_arrays_that_are_named_after_their_band_are_one_image(tmp_path):
             path = written(tmp_path / f"{names[:4]}.{kind}", kind, **{names.format(n): CUBE[..., n] for n in (1, 2, 3)})
             with pytest.raises(SeveralArraysError, match="it holds several arrays"):
                 read(path)
+
+
+def test_positions_that_single_numbers_describe(tmp_path):
+    """A start and a step do, and an end with a number; lowest and highest wavelengths do not."""
+    said = {
+        "nm": ({"wavelength_start": 400.0, "wavelength_step": 25.0}, {"first wavelength": 400, "last_wavelength": 675, "n_wavelength": 12}),
+        "1/cm": ({"start_raman_shift": 400.0, "raman_shift_increment": 25.0},),
+        "": ({"wavelength_min": 400.0, "wavelength_max": 675.0}, {"wavelength_start": 400.0, "wavelength_end": 675.0},
+             {"wavelength_start": 400.0, "wavelength_step": 25.0, "wavelength_count": 13}, {"x_start": 400.0, "x_step": 25.0}),
+    }  # fmt: skip
+    for unit, cases in said.items():
+        for fields in cases:
+            with h5py.File(tmp_path / "a.h5", "w") as file:
+                file["cube"] = CUBE
+                file["cube"].attrs.update(fields)
+            store = zarr.create_array(tmp_path / "a.zarr", shape=CUBE.shape, dtype=CUBE.dtype, overwrite=True, attributes=fields)
+            store[...] = CUBE
+            np.savez(tmp_path / "a.npz", cube=CUBE, **fields)
+            savemat(tmp_path / "a.mat", {"cube": CUBE, "s": {key.replace(" ", "_"): value for key, value in fields.items()}})
+            for kind in ("h5", "zarr", "npz", "mat"):
+                axis = read(tmp_path / f"a.{kind}").axis
+                assert axis.unit == unit, (kind, fields)
+                np.testing.assert_allclose(axis.values, np.arange(12) * 25 + 400 if unit else np.arange(12))

@@ -17,6 +17,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.cube_metadata import OF_SPECTRA
 from napari_spectrai.io.axis_lists import find_axis, say_unfitting
 from napari_spectrai.io.container import choose, kind_of, numbers_in, plainly_last, spells_axis
+from napari_spectrai.io.even_positions import even_positions
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 from napari_spectrai.io.ordered_lines import of_ordered_line
 from napari_spectrai.io.unfolded import COUNTS, folded, sides_of, with_places
@@ -147,6 +148,7 @@ def _archive(path: Path, dataset: str | None) -> RawArray:
                 lists |= {} if spelled is None else {n: spelled}
         words = {n: str(np.ravel(archive[n])[0]) for n, (shape, dtype) in members.items() if dtype.kind == "U" and math.prod(shape) == 1}
         numbers = {n: member(archive, n) for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) in COUNTS}
+    lists = even_positions(numbers, data.shape[-1] if data.shape else 0) | lists
     sides = sides_of(numbers, data.shape)
     if sides is not None:
         lists = {n: values for n, values in lists.items() if np.size(values) == data.shape[sides.bands(data.shape)]}

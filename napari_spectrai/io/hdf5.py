@@ -18,6 +18,7 @@ from napari_spectrai.io import hdf5_tables, photothermal
 from napari_spectrai.io.axis_lists import find_axis, of_values, say_unfitting
 from napari_spectrai.io.container import choose, is_axis, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
+from napari_spectrai.io.even_positions import even_positions
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, plausible, unpacked, warn
 from napari_spectrai.io.hdf5_axes import numbered_axes, signal_of
 from napari_spectrai.io.hdf5_dimensions import axes_along, labelled_dimension, named_dimension, names_of, title_of
@@ -147,7 +148,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return upright(whole, names_of(main, axes, aliases, arrays))
         if (described := _described(path, data, main, arrays)) is not None:
             return replace(described, **more | {"metadata": {**described.metadata, **more["metadata"]}})
-        others = _texts(main) | lists(arrays, name) | attribute_lists(main)
+        others = even_positions(_attributes(main), main.shape[-1]) | _texts(main) | lists(arrays, name) | attribute_lists(main)
         named = named_dimension(main, axes, aliases)
         taken = {axis for number, axis in enumerate(axes) if axis and number != named and (named is not None or is_place(axis))}
         others = {key: values for key, values in others.items() if key not in taken}
@@ -279,6 +280,11 @@ def _texts(main: h5py.Dataset) -> dict[str, Any]:
 
 def attribute_units(main: h5py.Dataset) -> dict[str, str]:
     """Return the units that attributes give for others: ``wavelength_units`` for ``wavelengths``."""
-    holders = (main.file, main.parent, main)
-    said = {key.casefold(): text(value) for holder in holders for key, value in holder.attrs.items() if np.size(value) == 1}
-    return units_for(attribute_lists(main), said)
+    attributes = _attributes(main)
+    said = {key.casefold(): text(value) for key, value in attributes.items() if np.size(value) == 1}
+    return units_for(attribute_lists(main) | even_positions(attributes, main.shape[-1]), said)
+
+
+def _attributes(main: h5py.Dataset) -> dict[str, Any]:
+    """Return the attributes of the file, of a data set's group and of itself."""
+    return {key: value for holder in (main.file, main.parent, main) for key, value in holder.attrs.items()}

@@ -16,7 +16,8 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.axis_lists import find_axis, say_unfitting
-from napari_spectrai.io.container import choose, numbers_in, plainly_last, spells_axis
+from napari_spectrai.io.container import choose, numbers_in, plainly_last, short_name, spells_axis
+from napari_spectrai.io.even_positions import even_positions
 from napari_spectrai.io.found import MOST_BANDS, RawArray, affordable
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.matlab_elements import gathered, is_element, units_in
@@ -188,7 +189,8 @@ def _items(value: Any) -> list[Any]:
 def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
     sides = sides_of(others, tuple(data.shape))
     bands = tuple(data.shape) if sides is None else (data.shape[sides.bands(tuple(data.shape))],)
-    lists = {n: a for n, a in others.items() if np.size(a) in bands}
+    numbers = {short_name(n): a for n, a in others.items() if np.size(a) == 1}
+    lists = even_positions(numbers, bands[-1] if bands else 0) | {n: a for n, a in others.items() if np.size(a) in bands}
     axis, place = find_axis(lists, tuple(data.shape), units, path=path, main=main, data=data if sides is None else None)
     if sides is not None:
         return folded(path, data, sides, axis, by_columns=True)

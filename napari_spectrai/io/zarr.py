@@ -17,6 +17,7 @@ from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.axis_lists import find_axis, say_unfitting
 from napari_spectrai.io.container import choose, is_axis, numbers_in
 from napari_spectrai.io.coordinates import of_coordinates
+from napari_spectrai.io.even_positions import even_positions
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
 from napari_spectrai.io.hdf5_axes import GroupAxis, axes_of_groups, signal_of
 from napari_spectrai.io.named_units import units_for
@@ -58,7 +59,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     words = {key: " ".join(str(one.get(word, "")) for word in ("long_name", "standard_name")) for key, one in said.items()}
     values = of_packing(data, _packing(arrays[name]))
     fields = {**attributes_of(path, folder), **attributes}
-    known = _lists(path, arrays, name) | lists_in(fields)
+    known = even_positions(fields, data.shape[-1]) | _lists(path, arrays, name) | lists_in(fields)
     units |= units_for(known, fields)
     if not any(dimensions) and (axes := _numbered_axes(path, arrays, name)) is not None:
         lines = {key: one.positions for key, one in axes.items()}
