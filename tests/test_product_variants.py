@@ -247,3 +247,33 @@ def test_measurements_of_ptir_studio(tmp_path):
     np.testing.assert_array_equal(np.asarray(points.data), CUBE[0, 1:])
     assert points.metadata["labels"] == [f"Measurement_{number:03}" for number in range(1, 9)]
     assert points.metadata["coordinates"]["x"] == {"values": [float(number) for number in range(1, 9)], "unit": "um"}
+
+
+# ------------------------------------------------------------------ pyUSID
+
+
+def test_universal_spectroscopic_data(tmp_path):
+    rows, columns = np.indices((7, 9)).reshape(2, -1)
+    order = np.random.default_rng(1).permutation(63)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("Measurement_000/Channel_000")
+        main = group.create_dataset("Raw_Data", data=CUBE.reshape(63, 12)[order])
+        lists = {
+            "Position": (np.stack([columns * 0.5, rows * 2.0], 1)[order], ["X", "Y"], ["um", "um"]),
+            "Spectroscopic": (WAVE[None], ["Wavelength"], ["nm"]),
+        }
+        for name, (values, labels, units) in lists.items():
+            for kind in ("Indices", "Values"):
+                item = group.create_dataset(f"{name}_{kind}", data=values)
+                item.attrs["labels"], item.attrs["units"] = np.array(labels, "S"), np.array(units, "S")
+                main.attrs[f"{name}_{kind}"] = item.ref
+    for options in ({}, {"dataset": "Measurement_000/Channel_000/Raw_Data"}):
+        cube = read(tmp_path / "a.h5", **options)
+        np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+        np.testing.assert_allclose(cube.axis.values, WAVE)
+        assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("nm", (2.0, 0.5), "um")
+    with h5py.File(tmp_path / "a.h5", "a") as file:  # of two quantities
+        group = file["Measurement_000/Channel_000"]
+        item = group.create_dataset("Two", data=np.stack([WAVE, WAVE]))
+        group["Raw_Data"].attrs["Spectroscopic_Values"] = item.ref
+    assert np.asarray(read(tmp_path / "a.h5", dataset="Measurement_000/Channel_000/Raw_Data").data).shape == (63, 12)

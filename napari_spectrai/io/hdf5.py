@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io import hdf5_tables, photothermal
+from napari_spectrai.io import hdf5_tables, photothermal, usid
 from napari_spectrai.io.axis_lists import find_axis, of_values, say_unfitting
 from napari_spectrai.io.container import choose, is_axis, kind_of, numbers_in, plainly_last, spells_axis
 from napari_spectrai.io.coordinates import Placement, is_place, of_coordinates, placement, spectral, upright
@@ -187,9 +187,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _of_layout(path: Path, file: h5py.File, arrays: dict[str, h5py.Dataset], units: dict[str, str], dataset: str | None) -> RawArray | None:
-    """Return what a file holds in a layout of its own: a table, or measurements of PTIR Studio."""
+    """Return what a file holds in a layout of its own: a table, measurements of PTIR Studio, or data of pyUSID."""
     if (table := _table(file, arrays, dataset)) is None:
-        return photothermal.read(file, dataset, path, lazily)
+        return photothermal.read(file, dataset, path, lazily) or usid.read(file, dataset, path, arrays)
     near = {key: list_of_packing(item[()], item.attrs) for key, item in arrays.items() if item.size <= MOST_BANDS}
     return hdf5_tables.read(path, table, near | attribute_lists(table), units | attribute_units(table))
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import MOST_BANDS, RawArray, warn
+from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.nexus import found_at, is_own, text
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import some_of
@@ -70,9 +71,9 @@ def read(file: h5py.File, dataset: str | None, path: Path, lazily: Callable[[Pat
         return _of_one(path, file, first, lazily)
     values = np.stack([np.ravel(file[channel.name][()]) for channel in taken])
     places = {side: [_number(channel.said, f"Location{side.upper()}") for channel in taken] for side in "xy"}
-    known_places = {side: {"values": found, "unit": "um"} for side, found in places.items() if None not in found}
+    coordinates = {side: np.array(found, np.float64) for side, found in places.items() if None not in found}
     metadata = {"labels": [text(channel.said.get("Label", "")) or channel.name.partition("/")[0] for channel in taken]}
-    return RawArray(values, axis=first.axis, metadata=metadata | ({"coordinates": known_places} if known_places else {}))
+    return laid_out(path, values, first.axis, coordinates, dict.fromkeys(coordinates, "um"), metadata=metadata)
 
 
 def _of_one(path: Path, file: h5py.File, channel: _Channel, lazily: Callable[[Path, str, h5py.Dataset], Any]) -> RawArray:
