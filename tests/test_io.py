@@ -562,6 +562,35 @@ def test_an_ome_file_does_not_open_others(tmp_path):
         assert not (np.asarray(read(tmp_path / "c.ome.tif").data) == 9).any()
 
 
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+def test_of_an_image_of_several_ome_files_the_planes_of_one_are_read(planes, tmp_path):
+    """Its channels keep their own wavelengths, and a warning names the other files."""
+    data, first = np.random.default_rng(0).integers(0, 99, (6, 4, 5)).astype("u2"), 6 - planes
+    blocks = "".join(
+        f'<TiffData IFD="{n % planes}" FirstC="{n}" PlaneCount="1">'
+        f'<UUID FileName="{n // planes}.ome.tif">urn:uuid:{n // planes}</UUID></TiffData>'
+        for n in range(6)
+    )
+    channels = "".join(f'<Channel ID="Channel:0:{n}" EmissionWavelength="{400 + 10 * n}"/>' for n in range(6))
+    xml = (
+        f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{first // planes}"><Image ID="Image:0"><Pixels '
+        f'ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SizeX="5" SizeY="4" SizeC="6" SizeZ="1" SizeT="1">{channels}{blocks}</Pixels>'
+        "</Image></OME>"
+    )
+    for name in (f"{first // planes}.ome.tif", "renamed.ome.tif"):
+        tifffile.imwrite(tmp_path / name, data[first:], description=xml, metadata=None, photometric="minisblack")
+        with pytest.warns(SpectralWarning, match=r"goes on in other files \(0\.ome\.tif.*are not opened"):
+            cube = read(tmp_path / name)
+        np.testing.assert_array_equal(np.asarray(cube.data), np.moveaxis(data[first:], 0, -1))
+        np.testing.assert_array_equal(cube.axis.values, np.arange(first, 6) * 10 + 400)
+        assert cube.axis.unit == "nm"
+    companion = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><BinaryOnly MetadataFile="a.companion.ome"/></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", data, description=companion, metadata=None, photometric="minisblack")
+    with pytest.warns(SpectralWarning, match=r"metadata lie in a\.companion\.ome, which is not opened"):
+        np.testing.assert_array_equal(np.asarray(read(tmp_path / "a.ome.tif").data), np.moveaxis(data, 0, -1))
+
+
 def test_xml_entities_are_refused(tmp_path):
     xml = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">&a;</OME>'
     tifffile.imwrite(tmp_path / "c.ome.tif", np.zeros((3, 4, 5), np.uint8), description=xml, metadata=None, photometric="minisblack")

@@ -51,6 +51,7 @@ FOREIGN: tuple[tuple[tuple[str, ...], str], ...] = (
     ((".qub", ".cub", ".lbl"), "files of PDS and ISIS are not read; convert it with GDAL to ENVI: gdal_translate -of ENVI"),
     ((".xrdml", ".brml"), "it is a pattern of X-ray diffraction; export it as text"),
     ((".json", ".yaml", ".yml", ".xdce", ".toml"), "it is a file of settings or metadata; save spectra as .csv or .npz"),
+    ((".ome",), "it holds metadata alone; open the .ome.tif next to it"),
     ((".ibd",), "it holds the values of an imzML file; open the .imzML next to it"),
     ((".xim",), "it is an image of one energy of a scanning X-ray microscope; save the stack as .h5 or .tif"),
     ((".pdf", ".doc", ".docx", ".html", ".htm"), "it is a document; save its table as .csv"),

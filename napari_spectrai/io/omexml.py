@@ -48,7 +48,7 @@ class Modulo:
 
 @dataclass(frozen=True, slots=True)
 class OmeImage:
-    """The metadata of one image."""
+    """The metadata of one image; the channels are those in the file, where its other planes lie in files `elsewhere`."""
 
     description: str = ""
     pixel_size: tuple[float, float] | None = None
@@ -58,6 +58,8 @@ class OmeImage:
     excitations: tuple[float, ...] = ()
     modulo: Mapping[str, Modulo] = field(default_factory=dict)
     steps: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+    metadata_file: str = ""
 
     def wavelengths(self, path: Path, bands: int) -> SpectralAxis | None:
         """Return the positions along the folded dimension of wavelengths."""
@@ -91,13 +93,23 @@ class OmeImage:
         return axis
 
 
-def of_image(xml: str, number: int) -> OmeImage:
-    """Return the metadata of the image of a number; declarations that make a parser open files or expand text are refused."""
+def of_image(xml: str, number: int, name: str = "") -> OmeImage:
+    """Return the metadata of the image of a number in the file of a name.
+
+    Declarations that make a parser open files or expand text are refused.
+    """
     root = plain_xml(xml)
-    image = [element for element in root if _is(element, "Image")][number]
+    images = [element for element in root if _is(element, "Image")]
+    lies = next((element.get("MetadataFile", "") for element in root if _is(element, "BinaryOnly")), "")
+    if lies and not images:
+        return OmeImage(metadata_file=lies)
+    image = images[number]
     pixels = next(element for element in image if _is(element, "Pixels"))
     size, unit = _pixel(pixels)
     channels = [element for element in pixels if _is(element, "Channel")]
+    others, here = _spread(root, pixels, name)
+    if others and max(here, default=-1) < len(channels):
+        channels = [channels[channel] for channel in here]
     return OmeImage(
         next((element.text or "" for element in image if _is(element, "Description")), ""),
         size,
@@ -110,7 +122,23 @@ def of_image(xml: str, number: int) -> OmeImage:
             "Z": (float(pixels.get("PhysicalSizeZ") or 0), pixels.get("PhysicalSizeZUnit", "µm")),
             "T": (float(pixels.get("TimeIncrement") or 0), pixels.get("TimeIncrementUnit", "s")),
         },
+        others,
     )
+
+
+def _spread(root: ET.Element, pixels: ET.Element, name: str) -> tuple[tuple[str, ...], list[int]]:
+    """Return which other files hold planes of an image, and the channels of the planes in this one, in their order."""
+    others, here = set(), {}
+    for element in pixels:
+        if not _is(element, "TiffData"):
+            continue
+        file = next((one for one in element if _is(one, "UUID")), None)
+        called = "" if file is None else file.get("FileName", "")
+        if called and called.casefold() != name.casefold() and (file is None or file.text != root.get("UUID")):
+            others.add(called)
+        elif element.get("IFD", "0").isdecimal() and element.get("FirstC", "0").isdecimal():
+            here[int(element.get("IFD", "0"))] = int(element.get("FirstC", "0"))
+    return tuple(sorted(others)), [here[plane] for plane in sorted(here)]
 
 
 def _emissions(root: ET.Element, channels: list[ET.Element]) -> tuple[tuple[str | None, str], ...]:

@@ -38,6 +38,7 @@ from napari_spectrai.io.tiff_metadata import (
 )
 from napari_spectrai.io.titles import of_pages
 from napari_spectrai.remedies import is_answered
+from napari_spectrai.spec import some_of
 
 _OME_UNITS = {"z": ("um", "nm", "mm", "m"), "time": ("s", "ms", "min", "h")}
 _NAMES = {"Z": "z", "T": "time"}
@@ -45,6 +46,8 @@ _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "
 _OURS = "napari-spectrai "
 _MODULO, _HIDDEN = "ModuloAlong", "ModuloHidden"
 """Tags of folded dimensions; they are unfolded here, since tifffile knows few of their types and rounds their steps down."""
+_OF_PLANES = 3
+"""Dimensions of a stack of planes."""
 _THUMBNAIL = 16
 """How many times smaller than the largest image of a file its thumbnails are, at least."""
 _BEST_COMPRESSION = 1100
@@ -210,15 +213,22 @@ def _next_to_values(path: Path, series: tifffile.TiffPageSeries, bands: int) -> 
 
 
 def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | None:
-    image = of_image(xml, number)
+    image = of_image(xml, number, path.name)
     if image.description.startswith(_OURS):
         header = json.loads(image.description.removeprefix(_OURS))
         shape = tuple(header["shape"])
         place = len(shape) - 3 if len(shape) > 4 else 0
         order = (*shape[:place], shape[-1], *shape[place:-1])
         return from_header(data.reshape(order), header, spectral=place)
+    if image.elsewhere and axes == "YX" and len(image.names) == 1:
+        data, axes = data[None], "CYX"
     data, axes = _times_first(*_unfolded(path, data, axes, image.modulo))
     place, sure = spectral_dimension(path, axes)
+    if image.metadata_file:
+        warn(path, f"its metadata lie in {image.metadata_file}, which is not opened")
+    if image.elsewhere:
+        warn(path, f"its image goes on in other files ({some_of(image.elsewhere)}), which are not opened; the planes in this one are read")
+        sure = sure or (len(image.names) == data.shape[0] and len(axes) <= _OF_PLANES)
     axis = image.wavelengths(path, data.shape[place]) if axes[place] == "E" else image.channels(path, data.shape[place])
     return RawArray(
         data, spectral=place, sure=sure, axis=axis, pixel_size=image.pixel_size, pixel_unit=image.size_unit,
