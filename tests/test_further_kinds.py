@@ -428,6 +428,10 @@ def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_th
         assert cube.axis.unit == ""
     wells = opened(tmp_path, f"Wavelength,{','.join(f'B{n + 1}' for n in range(6))}\n{table(WAVE, *S[:6])}")
     np.testing.assert_allclose(wells.data, S[:6])
+    soils = ",".join(["id", *[f"scan_mir.{600 + 2 * n}_abs" for n in range(30)]])  # of the Open Soil Spectral Library
+    cube = opened(tmp_path, f"{soils}\n{table(NAMES[:6], *S[:6].T)}")
+    np.testing.assert_allclose(cube.data, S[:6])
+    np.testing.assert_array_equal(cube.axis.values, np.arange(30) * 2 + 600)
     placed = ",".join(["lat", "lon", "date", *[f"Rrs_{100 * n + 400}" for n in range(30)]])
     days = [20240101, 20240102, 20240101, 20240102, 20240102, 20240101]
     cube = opened(tmp_path, f"{placed}\n{table([50.1, 50.2, 50.5, 51, 52, 53], [9, 8, 7, 7.5, 8, 9], days, *S[:6].T)}")
@@ -467,7 +471,8 @@ def test_headers_of_esri_and_files_of_others_next_to_one(tmp_path):
         ("b.hdr", b"\nScanDefinition = { Label", "scanning X-ray microscope"), ("b.hdr", b"\x5c\x01\0\0" + bytes(344), "Analyze or NIfTI"),
         ("b.hdr", b"nrows 5\nncols 7\nbandgapbytes 2\n", "bytes of other things"), ("b.hdr", b"ncols 7\n", "says nothing of NROWS"),
         ("b.hdr", b"nrows 5\nncols 7\nnbits 4\n", "numbers of 4 bits"), ("b.xml", b"<?xml version='1.0'?><a/>", "no XML of LabSpec"),
-        ("b.spc", struct.pack("<f", 0.61) + bytes(4000), "a spectrum of EDAX"),
+        ("b.spc", struct.pack("<f", 0.61) + bytes(4000), "a spectrum of EDAX"), ("b.nc", b"CDF\x05" + bytes(99), "nccopy -k nc4"),
+        ("b.h5", b"\x0e\x03\x13\x01" + bytes(99), "a file of HDF4"),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UnreadableError, match=words):

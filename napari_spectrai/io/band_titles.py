@@ -15,15 +15,22 @@ from napari_spectrai.units import is_unit, quantity_of, unit_of
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFIX = r"X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?"
 _BAND = re.compile(rf"(?P<prefix>{_PREFIX})?[_ .]?(?P<value>{_NUMBER.pattern})\s*(?P<rest>.{{0,16}})", re.IGNORECASE)
-_NAMED_BAND = re.compile(r"([^\W\d](?:[^\d+-]|(?<!\d)[+-](?!\d)){0,20})(\d+\.?\d*)\s*.{0,16}")
+_NAMED_BAND = re.compile(r"([^\W\d](?:[^\d+-]|(?<!\d)[+-](?!\d)){0,20})(\d+\.?\d*)\s*(.{0,16})")
 _MORE_DIGITS = re.compile(r"[.,]\d")
 _LEAST_BANDS, _LEAST_POSITION = 4, 100
 """Titles with a prefix of their own are positions where there are so many bands or more, and none below this nm or 1/cm."""
 
 
-def after(prefix: str) -> re.Pattern[str]:
-    """Return the pattern of titles that are a prefix and a position."""
-    return re.compile(rf"(?P<prefix>){re.escape(prefix)}(?P<value>{_NUMBER.pattern})\s*(?P<rest>.{{0,16}})")
+def after(prefix: str, ending: str = "") -> re.Pattern[str]:
+    """Return the pattern of titles that are a prefix, a position and an ending."""
+    return re.compile(rf"(?P<prefix>){re.escape(prefix)}(?P<value>{_NUMBER.pattern}){re.escape(ending)}\s*(?P<rest>.{{0,16}})")
+
+
+def shared_ending(titles: Sequence[str], prefix: str) -> str:
+    """Return what stands behind the positions in all titles with a prefix, as in ``scan_mir.600_abs``, if it is no unit."""
+    endings = {match.group(3) for title in titles if (match := _NAMED_BAND.fullmatch(title.strip())) and match.group(1) == prefix}
+    ending = endings.pop() if len(endings) == 1 else ""
+    return "" if unit_of(ending) is not None or any(letter.isdigit() for letter in ending) else ending
 
 
 def shared_prefix(numbers: npt.NDArray[np.float64], titles: Sequence[str], first: str = "") -> str:

@@ -51,6 +51,8 @@ FOREIGN: tuple[tuple[tuple[str, ...], str], ...] = (
     ((".qub", ".cub", ".lbl"), "files of PDS and ISIS are not read; convert it with GDAL to ENVI: gdal_translate -of ENVI"),
     ((".xrdml", ".brml"), "it is a pattern of X-ray diffraction; export it as text"),
     ((".json", ".yaml", ".yml", ".xdce", ".toml"), "it is a file of settings or metadata; save spectra as .csv or .npz"),
+    ((".hdf", ".hdf4", ".l1r", ".l1b"), "it is a file of HDF4, which is not read; convert it to HDF5 with h4toh5, or to ENVI with GDAL"),
+    ((".jp2", ".nitf", ".ntf", ".ecw"), "it is not read; convert it with GDAL to ENVI: gdal_translate -of ENVI"),
     ((".ome",), "it holds metadata alone; open the .ome.tif next to it"),
     ((".ibd",), "it holds the values of an imzML file; open the .imzML next to it"),
     ((".xim",), "it is an image of one energy of a scanning X-ray microscope; save the stack as .h5 or .tif"),
@@ -87,6 +89,7 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CONTENT: tuple[tuple[bytes, str], ...] = (
     (b"SIMPLE  =", ".fits"), (b"\x89PNG\r\n", ".png"), (b"\xff\xd8\xff", ".jpg"), (b"GIF8", ".gif"), (b"%PDF-", ".pdf"),
     (b"Andor Technology", ".sif"), (VAMAS, ".vms"), (b"TDSm", ".tdms"), (b"PAR1", ".parquet"), (b"SQLite format 3", ".sqlite"),
+    (b"\x0e\x03\x13\x01", ".hdf"), (b"NITF0", ".nitf"), (b"\0\0\0\x0cjP  \r\n\x87\n", ".jp2"),
 )  # fmt: skip
 _HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|table)\b", re.IGNORECASE)
 _OFFICE = ("[Content_Types].xml", "mimetype")

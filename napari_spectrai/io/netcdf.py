@@ -11,6 +11,7 @@ from scipy.io import netcdf_file
 
 from napari_spectrai.io.container import choose, is_axis
 from napari_spectrai.io.coordinates import of_coordinates
+from napari_spectrai.io.foreign import starts
 from napari_spectrai.io.found import MOST_BANDS, RawArray, plausible
 from napari_spectrai.io.hdf5 import attribute_lists, attribute_units, datasets, lazily, lists, units_of
 from napari_spectrai.io.hdf5_dimensions import scales_of
@@ -50,6 +51,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _classic(path: Path, dataset: str | None) -> RawArray:
+    if starts(path, b"CDF\x05"):
+        raise ValueError("its variant of netCDF (CDF-5) is not read; convert it: nccopy -k nc4")
     with netcdf_file(path, "r", mmap=False) as file:
         shapes = {name: tuple(variable.shape) for name, variable in file.variables.items()}
         for name, variable in file.variables.items():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.band_titles import after, numbered_bands, positions_in, shared_prefix
+from napari_spectrai.io.band_titles import after, numbered_bands, positions_in, shared_ending, shared_prefix
 from napari_spectrai.io.columns import COORDINATES, Layout, counts_up, in_order
 from napari_spectrai.io.table_sides import pair_of_sides
 from napari_spectrai.io.tables import Table
@@ -27,7 +27,7 @@ def in_rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout
     head, words = positions_in(titles, table.leads)
     bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
     if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles, named[0])):
-        head, words = positions_in(titles, None, after(prefix))
+        head, words = positions_in(titles, None, after(prefix, shared_ending(titles, prefix)))
         bands = [column for column, value in enumerate(head) if value is not None]
     if not bands and (counted := numbered_bands(titles)):
         return _of_numbered_bands(table, titles, named, counted)
