@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from napari_spectrai import Experiment, sample, sweep, write
 from napari_spectrai.cli import app, sweep_command
+from napari_spectrai.experiment.metrics import titled
 from napari_spectrai.reports.sweep_report import half_interval
 from napari_spectrai.reports.sweep_table import sweep_table
 from napari_spectrai.runs.folder import RunFolder, all_runs
@@ -64,7 +65,11 @@ def test_a_sweep_resumes_what_is_missing_and_averages_over_seeds(experiment, pai
     with (tmp_path / "runs" / "sweep.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     assert float(table[0]["mse"]) == pytest.approx(found.rows[0]["mse"])
-    assert "<table" in (tmp_path / "runs" / "sweep.html").read_text(encoding="utf-8")
+    page = (tmp_path / "runs" / "sweep.html").read_text(encoding="utf-8")
+    assert page.count("<table") == 2
+    assert titled("mse") in page
+    assert ">mse" not in page
+    assert page.count("<tr>") == 2 + 2 + 4  # heads, combinations, runs
     monkeypatch.setenv("NAPARI_SPECTRAI_RUNS", str(tmp_path))
     assert len(all_runs()) == 4
     (row,) = gathered(summaries())

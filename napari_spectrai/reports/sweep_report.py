@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.cells import safe_row
-from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.experiment.metrics import METRICS, titled
 from napari_spectrai.files import replacing, write_text
-from napari_spectrai.reports.html import page, section, table
+from napari_spectrai.reports.html import Markup, element, page, section, table
+from napari_spectrai.reports.svg import formatted
 from napari_spectrai.runs.sweep_plan import SweepRun
 
 PAGE = "sweep.html"
@@ -72,13 +73,35 @@ class Sweep:
             lines.writerow([])
             lines.writerow(["run", "state", "scored part", "metric", "score"])
             lines.writerows(safe_row(line) for run in self.runs for line in _lines(run))
-        body = table(self.columns, ([_shown(row.get(name, "")) for name in self.columns] for row in self.rows))
-        runs = table(
-            ["run", "state", "scored part", "metric", "score"], ([*map(_shown, line)] for run in self.runs for line in _lines(run))
-        )
-        note = f"Mean over the repetitions, with a {LEVEL:.0%} interval of the mean (Student's t); runs counts those that are finished."
-        write_text(paths[1], page("Sweep", section("Settings", note, body), section("Runs", runs)))
+        write_text(paths[1], page("Sweep", *self._page()))
         return paths
+
+    def _page(self) -> list[Markup]:
+        """Return the page: the scores of each combination, and of each run."""
+        settings = list(dict.fromkeys(name for run in self.runs for name, _ in run.group))
+        metrics = [name for name in self.columns if name in METRICS]
+        titles = [f"{titled(name)} {'↑' if METRICS[name].larger_is_better else '↓'}" for name in metrics]
+        lines = [[*(row.get(name, "–") for name in settings), *(_mean_of(row, name) for name in metrics), row["runs"]] for row in self.rows]
+        note = f"Mean of the repetitions ± half its {100 * LEVEL:.0f} % interval (Student's t). ↑ larger is better, ↓ smaller is better."
+        runs: list[list[object]] = []
+        for run in self.runs:
+            part, scores = run.scores()
+            runs.append([run.folder.path.name, run.state, part or "–", *(_formatted(scores.get(name, math.nan)) for name in metrics)])
+        return [
+            element("h1", "Sweep"),
+            section("Settings", element("p", note), table([*settings, *titles, "runs finished"], lines)),
+            section("Runs", table(["run", "state", "scored part", *titles], runs)),
+        ]
+
+
+def _mean_of(row: dict[str, Any], name: str) -> str:
+    """Return the mean of a score, with half its interval where it has one."""
+    half = row.get(f"{name} ±", math.nan)
+    return _formatted(row.get(name, math.nan)) + ("" if math.isnan(half) else f" ± {formatted(half, 2)}")
+
+
+def _formatted(score: float) -> str:
+    return "–" if math.isnan(score) else formatted(score, padded=True)
 
 
 def _row(group: tuple[tuple[str, str], ...], members: Sequence[SweepRun]) -> dict[str, Any]:
