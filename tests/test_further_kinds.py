@@ -432,6 +432,8 @@ def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_th
     cube = opened(tmp_path, f"{soils}\n{table(NAMES[:6], *S[:6].T)}")
     np.testing.assert_allclose(cube.data, S[:6])
     np.testing.assert_array_equal(cube.axis.values, np.arange(30) * 2 + 600)
+    two = opened(tmp_path, f"x,y,{','.join(map(str, WAVE))}\n{table([0, 1], [0, 2], *S[:2].T)}")  # not the corners of an image
+    np.testing.assert_allclose(two.data, S[:2])
     placed = ",".join(["lat", "lon", "date", *[f"Rrs_{100 * n + 400}" for n in range(30)]])
     days = [20240101, 20240102, 20240101, 20240102, 20240102, 20240101]
     cube = opened(tmp_path, f"{placed}\n{table([50.1, 50.2, 50.5, 51, 52, 53], [9, 8, 7, 7.5, 8, 9], days, *S[:6].T)}")

@@ -18,6 +18,8 @@ ORDER = ("time", "z", "y", "x")
 _LENGTHS = ("um", "mm", "nm", "m")
 FILLED = 0.5
 """Least share of the places of a grid that hold something."""
+_LEAST_OF_GRID = 4
+"""Spectra of a grid with empty places, at least."""
 
 FloatTable = npt.NDArray[np.float64]
 
@@ -100,6 +102,8 @@ def _grid(known: Mapping[str, FloatTable], varying: list[str]) -> tuple[npt.NDAr
     numbers, sizes = zip(*(steps(known[name]) for name in varying), strict=True)
     shape = tuple(int(number.max()) + 1 for number in numbers)
     if math.prod(shape) > len(numbers[0]) / FILLED:
+        return None
+    if math.prod(shape) > len(numbers[0]) < _LEAST_OF_GRID:  # two places are always the corners of one
         return None
     place = np.ravel_multi_index(numbers, shape)
     return (place, shape, sizes) if np.unique(place).size == len(place) else None

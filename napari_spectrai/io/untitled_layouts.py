@@ -25,7 +25,8 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
     for column, role in enumerate(roles):
         if role == "label" and in_order(numbers[:, column]) and not counts_up(numbers[:, column]):
             roles[column] = "intensity"
-    known = _long(numbers) or _under_a_count(numbers)
+    placed = any(role in COORDINATES for role in named)
+    known = _long(numbers) or (None if placed else _counted_behind(numbers)) or _under_a_count(numbers)
     if known is not None:
         return known
     # one line has no order
@@ -57,7 +58,7 @@ def by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
 def _long(numbers: npt.NDArray[np.float64]) -> Layout | None:
     """Return the layout of one value per line, if positions repeat behind their coordinates."""
     if (long := _repeating(numbers)) is None:
-        return _counted_behind(numbers)
+        return None
     sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
     note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
     return Layout("long", (*sides, "position", *["intensity"] * (numbers.shape[1] - long - 1)), notes=(note,))
