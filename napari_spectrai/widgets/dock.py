@@ -24,6 +24,7 @@ from napari_spectrai.widgets.dock_keys import bind_keys
 from napari_spectrai.widgets.dock_memory import recalled
 from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.sample_links import Words
+from napari_spectrai.widgets.stacked_when_narrow import StackedWhenNarrow
 from napari_spectrai.widgets.turns import Turns, extend
 from napari_spectrai.widgets.visibility import Visibility
 from napari_spectrai.widgets.warm_up import begin
@@ -294,9 +295,10 @@ def give_name(widget: Any, name: str) -> None:
 
 
 def line(*widgets: Any) -> Container[Any]:
-    """Arrange widgets in a row."""
+    """Arrange widgets in a row; below one another where it is too narrow for the words of its buttons."""
     made = Container(widgets=list(widgets), labels=False, layout="horizontal")
     made.margins = (0, 0, 0, 0)
+    StackedWhenNarrow(made.native)
     return made
 
 

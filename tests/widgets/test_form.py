@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from magicgui.widgets import ComboBox, Container, LineEdit, SpinBox
+from magicgui.widgets import ComboBox, Container, LineEdit, PushButton, SpinBox
 from napari.components import ViewerModel
 from napari.layers import Image
 from pydantic.fields import FieldInfo
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_spectrai import Experiment, SpectralAxis
 from napari_spectrai.experiment.network_spec import networks
@@ -18,7 +18,7 @@ from napari_spectrai.mapping.peaks import PeakMaps
 from napari_spectrai.preparation.optical import Optical
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import rows, text
+from napari_spectrai.widgets.dock import line, rows, text
 from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, short_names
 from napari_spectrai.widgets.flow_layout import FewRows
@@ -230,3 +230,18 @@ def test_boxes_of_layers_are_kept_in_their_order(qtbot):
     qtbot.waitUntil(lambda: 0 < chips.native.findChild(FewRows).height() < 60)  # the plot below keeps its height
     assert all(len(chip.text) <= MOST and chip.text.endswith("· prepared") for chip in chips.of.values())
     chips.leave()
+
+
+def test_buttons_of_a_row_stand_below_one_another_where_their_words_would_be_cut(qtbot):
+    row = line(*(PushButton(text=words) for words in ("Apply to a new layer", "Cancel")))
+    column = QWidget()  # in which a row may be narrower than it wants to be
+    qtbot.addWidget(column)
+    row.native.setParent(column)
+    column.show()
+    row.native.show()
+    words = sum(button.native.fontMetrics().horizontalAdvance(button.text) for button in row)
+    for width, below in ((2 * words, False), (words - 10, True), (2 * words, False)):
+        row.native.resize(width, 100)
+        qtbot.waitUntil(lambda below=below: (row[1].native.y() > row[0].native.y()) == below)
+    row[0].text = "Apply " * words  # longer words, in the same width
+    qtbot.waitUntil(lambda: row[1].native.y() > row[0].native.y())
