@@ -295,7 +295,7 @@ def give_name(widget: Any, name: str) -> None:
 
 
 def line(*widgets: Any) -> Container[Any]:
-    """Arrange widgets in a row; below one another where it is too narrow for the words of its buttons."""
+    """Arrange widgets in a row, which becomes a column where it is too narrow for the words of its buttons."""
     made = Container(widgets=list(widgets), labels=False, layout="horizontal")
     made.margins = (0, 0, 0, 0)
     StackedWhenNarrow(made.native)

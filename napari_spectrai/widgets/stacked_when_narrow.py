@@ -1,4 +1,4 @@
-"""Rows whose buttons stand below one another where the row is too narrow for their words, such as with large fonts."""
+"""Rows of buttons that become columns where a row is too narrow for their words, such as with large fonts."""
 
 from __future__ import annotations
 
