@@ -440,8 +440,8 @@ def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_th
     np.testing.assert_allclose(cube.data, S[:6])
     np.testing.assert_array_equal(cube.axis.values, np.arange(30) * 100 + 400)
     assert cube.metadata["labels"] == list(map(str, days))
-    for named in ("band {0} ({1} Nanometers)", "Band {0}: {1} nm"):
-        titles = ",".join(["x", "y", *[named.format(n + 1, at) for n, at in enumerate(WAVE)]])
+    for named, sides in (("band {0} ({1} Nanometers)", ("x", "y")), ("Band {0}: {1} nm", ("column (x)", "row (y)"))):
+        titles = ",".join([*sides, *[named.format(n + 1, at) for n, at in enumerate(WAVE)]])
         x, y = zip(*PLACES, strict=True)
         cube = opened(tmp_path, f"{titles}\n{table(x, y, *S.T)}")
         np.testing.assert_allclose(cube.data, S.reshape(3, 4, 30))

@@ -23,7 +23,7 @@ _SPECTRAL_KEY = re.compile(
 )
 _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
 _RANGE = re.compile(r"((spectral|measurement|scan|wavelength|wavenumber) ?)?range", re.IGNORECASE)
-_OTHER_QUANTITY = re.compile(r"laser|excit|anreg|возбужд|励起|stage|slit|power|grating|hole|pixel|resol|time|temp", re.IGNORECASE)
+_OTHER_QUANTITY = re.compile(r"laser|excit|anreg|возбужд|励起|stage|slit|power|grating|hole|pixel|resol|time|temp|target", re.IGNORECASE)
 _POINTS = re.compile(
     r"n(?:um(?:ber)?|o)?[ ._]?(?:of )?(?:data ?)?(?:points|pixels in (?:file|spectrum)|x values|channels)|channels|sizegraph|spectrumsize",
     re.IGNORECASE,

@@ -29,7 +29,7 @@ from napari_spectrai.io.table_dialects import is_excitation
 from napari_spectrai.io.table_results import of_sample
 from napari_spectrai.io.table_sides import at_places, is_column_number, pair_of_sides, pixels
 from napari_spectrai.io.tables import Table
-from napari_spectrai.io.untitled_layouts import by_values
+from napari_spectrai.io.untitled_layouts import UNTITLED, by_values
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import some_of
 
@@ -59,6 +59,8 @@ def layout_of(table: Table) -> Layout:
     if at_places(numbers, titles, named):
         return Layout("rows", tuple(role or "intensity" for role in named))
     found = by_values(numbers, named)
+    if table.names:
+        found = replace(found, notes=tuple(note.replace(UNTITLED, "its titles do not say what its columns are") for note in found.notes))
     if found.kind == "columns" and table.names:
         roles, notes = list(found.roles), list(found.notes)
         _leave_out(titles, roles, notes)

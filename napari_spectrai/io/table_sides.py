@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 _NUMBERED = r"(?:[_ ]?(?:index|idx|no\.?|number))?"
-_ROW = re.compile(rf"py|lat(?:itude)?|northing|(?:map|pixel|image)?[_ ]?(?:rows?|lines?){_NUMBERED}", re.IGNORECASE)
-_COLUMN = re.compile(rf"px|lon(?:gitude)?|easting|(?:map|pixel|image)?[_ ]?(?:col|cols|columns?){_NUMBERED}", re.IGNORECASE)
+_ROW = re.compile(rf"(?:py|lat(?:itude)?|northing|(?:map|pixel|image)?[_ ]?(?:rows?|lines?){_NUMBERED})(?:\s*\(y\))?", re.IGNORECASE)
+_COLUMN = re.compile(
+    rf"(?:px|lon(?:gitude)?|easting|(?:map|pixel|image)?[_ ]?(?:col|cols|columns?){_NUMBERED})(?:\s*\(x\))?", re.IGNORECASE
+)
 _SIDES = {("j", "i"), ("n", "m"), ("sample", "line"), ("samples", "lines"), ("east", "north"), ("column", "line"), ("col", "line")}
 _OF_A_SIDE = re.compile(r"[xy]|^\s*(?:[ijmn]|samples?|lines?|col(?:umn)?|east|north)\s*$", re.IGNORECASE)
 _MOST_SIDES = 16

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_spectrai.io.columns import COORDINATES, Layout, columns_in_order, counts_up, in_order, period_of
 from napari_spectrai.spec import some_of
 
+UNTITLED = "it has no titles"
 _AT_ONCE = 2**20
 """Numbers that are looked at together."""
 _LEAST_ACROSS = 4
@@ -60,7 +61,7 @@ def _long(numbers: npt.NDArray[np.float64]) -> Layout | None:
     if (long := _repeating(numbers)) is None:
         return None
     sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
-    note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
+    note = f"{UNTITLED}; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
     return Layout("long", (*sides, "position", *["intensity"] * (numbers.shape[1] - long - 1)), notes=(note,))
 
 
@@ -73,7 +74,7 @@ def _counted_behind(numbers: npt.NDArray[np.float64]) -> Layout | None:
     between = numbers[:, 1:-1].reshape(-1, period, width - 2)
     if not (between == between[:, :1]).all() or len(np.unique(between[:, 0], axis=0)) < len(between):
         return None
-    note = f"it has no titles; its columns are taken for position, {', '.join(['index'] * (width - 2))}, intensity"
+    note = f"{UNTITLED}; its columns are taken for position, {', '.join(['index'] * (width - 2))}, intensity"
     return Layout("long", ("position", *["index"] * (width - 2), "intensity"), notes=(note,))
 
 
