@@ -125,7 +125,11 @@ class TestSpatialNoise:
         assert sorted(told, key=told.get) == sorted(error, key=error.get)
         assert kind == "smooth" or told == pytest.approx(error, rel=0.35)
         assert np.square(predict(model, cube).result.numpy() - clean).mean() < 1.1 * min(error.values())
-        assert any(("stripes" if kind == "columns" else "neighbouring pixels is correlated") in note for note in model.card().notes)
+        known = "stripes" if kind == "columns" else "neighbouring pixels is correlated"
+        assert any(known in note for note in model.card().notes)
+        alone = train(experiment.override("network=svd_nlm"), cube, run=tmp_path / "b").card().notes
+        assert any(known in note and "takes such noise for signal" in note for note in alone)
+        assert not any("takes such noise for signal" in note for note in model.card().notes)
 
 
 class TestModel:

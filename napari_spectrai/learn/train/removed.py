@@ -42,7 +42,20 @@ def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> lis
     given = on_whole_images(network, seen[:, rows, columns].contiguous()).float()
     before, after = (part[0].detach().cpu().numpy().astype(np.float64) for part in (scene.x[:1, rows, columns], given))
     held = np.ones(before.shape[:2], bool) if scene.holds is None else scene.holds[0, rows, columns].cpu().numpy()
-    return sentences(before, after, data.prepared_axis, held, unit=data.preparation.unit) if held.any() else []
+    if not held.any():
+        return []
+    return [*sentences(before, after, data.prepared_axis, held, unit=data.preparation.unit), *_taken_for_signal(experiment, before, held)]
+
+
+def _taken_for_signal(experiment: Experiment, before: FloatArray, held: npt.NDArray[np.bool_]) -> list[str]:
+    """Warn of noise that pixels share where a network learns from added noise, which is independent from pixel to pixel."""
+    if experiment.network.kind == "automatic" or getattr(experiment.task, "learns_from", "") != "recorrupted" or not held.all():
+        return []
+    shared = spatial_noise(before)
+    if shared is None:
+        return []
+    remedy = "set task.learns_from=bands, or network=automatic, which adds noise like that of the data"
+    return [f"{shared} The score takes such noise for signal, since the added noise is independent from pixel to pixel: {remedy}."]
 
 
 def sentences(
