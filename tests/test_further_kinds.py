@@ -449,6 +449,28 @@ def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_th
         assert cube.axis.unit == "nm"
 
 
+def test_spectra_with_positions_of_their_own_that_begin_or_end_earlier(tmp_path):
+    wave, expected = WAVE[::-1], np.full((3, 30), np.nan)
+    parts = (slice(0, 20), slice(4, 30), slice(8, 15))
+    for row, part in zip(expected, parts, strict=True):
+        row[part] = S[0, part]
+    cells = [[(wave[part][n], S[0, part][n]) if n < part.stop - part.start else ("", "") for n in range(26)] for part in parts]
+    text = (
+        "a,,b,,c,\n"
+        + ",".join(["Wavelength (nm),Abs"] * 3)
+        + "\n"
+        + "".join(",".join(f"{at},{value}" for at, value in line) + "\n" for line in zip(*cells, strict=True))
+    )
+    with pytest.warns(SpectralWarning, match="begin or end at different positions; they are NaN where they have none"):
+        cube = opened(tmp_path, text)
+    np.testing.assert_allclose(cube.data, expected)
+    np.testing.assert_allclose(cube.axis.values, wave)
+    for between in (wave + 0.5, wave[::3]):  # which would leave gaps
+        pairs = table(wave[: len(between)], S[0, : len(between)], between, S[1, : len(between)])
+        with pytest.raises(UnreadableError, match="its spectra lie at different positions"):
+            opened(tmp_path, f"{','.join(['Wavelength (nm),Abs'] * 2)}\n{pairs}")
+
+
 def test_headers_of_esri_and_files_of_others_next_to_one(tmp_path):
     cube = np.random.default_rng(0).integers(0, 4000, (5, 7, 12))
     orders = {"bsq": (2, 0, 1), "bil": (0, 2, 1), "bip": (0, 1, 2)}
@@ -475,9 +497,10 @@ def test_headers_of_esri_and_files_of_others_next_to_one(tmp_path):
         ("b.hdr", b"nrows 5\nncols 7\nnbits 4\n", "numbers of 4 bits"), ("b.xml", b"<?xml version='1.0'?><a/>", "no XML of LabSpec"),
         ("b.spc", struct.pack("<f", 0.61) + bytes(4000), "a spectrum of EDAX"), ("b.nc", b"CDF\x05" + bytes(99), "nccopy -k nc4"),
         ("b.h5", b"\x0e\x03\x13\x01" + bytes(99), "a file of HDF4"),
+        ("c.map", b"Spectral Exte File\r\n" + bytes(99), "groups and maps of OMNIC"),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UnreadableError, match=words):
+        with pytest.raises(ValueError, match=words):
             read(tmp_path / name)
 
 

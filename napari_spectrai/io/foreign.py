@@ -9,7 +9,7 @@ from pathlib import Path
 CLOSED: dict[str, tuple[tuple[str, ...], bytes]] = {
     "LabSpec 6 files": ((".l6s", ".l6m", ".l6v"), b"LabSpec6"),
     "older files of Renishaw WiRE (.wxd)": ((".wxd",), b"#WXD"),
-    "groups and maps of OMNIC": ((".spg", ".srs", ".srsx"), b""),
+    "groups and maps of OMNIC": ((".spg", ".srs", ".srsx"), b"Spectral Exte File"),
     "files of neaSCAN": ((".nea",), b""),
 }
 """Files of instruments that are known and not read, by their suffixes and first bytes."""

@@ -22,6 +22,7 @@ from napari_spectrai.io.long_tables import of_long
 from napari_spectrai.io.own_text import OURS, own, own_numbers, write
 from napari_spectrai.io.table_blocks import WHOLE, blocks_of, joined, together
 from napari_spectrai.io.table_dialects import spelled_out
+from napari_spectrai.io.table_pairs import aligned
 from napari_spectrai.io.table_parts import axis_of, coordinates_of, labels_of, names_above, titles_of
 from napari_spectrai.io.table_places import coordinates_above, named_places, places_in_titles
 from napari_spectrai.io.table_results import of_statistics
@@ -180,7 +181,7 @@ def _prepared(content: str, syntax: Syntax | None = None) -> tuple[Table, Facts]
         table = replace(table, names=(*facts.leads, *table.names[table.leads :]))
     if not table.names and table.leads is None and table.width == len(facts.values) + 1 > 2:
         table = replace(table, names=(facts.spectral_unit or "x", *facts.values))
-    return spelled_out(table), facts
+    return aligned(spelled_out(table)), facts
 
 
 def _holdstitles_of(line: str, table: Table) -> bool:
