@@ -87,3 +87,24 @@ finally:
     child.send_signal(signal.SIGHUP)
     assert child.wait(600) == 3
     assert (tmp_path / "tidied").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="signals of POSIX")
+def test_a_command_that_is_interrupted_while_it_is_imported_and_help_that_nobody_reads_end_in_silence():
+    interrupting = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "napari_spectrai.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from napari_spectrai.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", interrupting], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+    child = subprocess.Popen([sys.executable, "-m", "napari_spectrai", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.close()
+    with child.stderr:
+        assert child.stderr.read() == b""
+    assert child.wait(600) == -signal.SIGPIPE

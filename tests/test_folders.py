@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +207,9 @@ def test_who_follows_a_job_learns_that_a_file_is_missing(tmp_path):
     event = followed.last_event()
     assert isinstance(event, Failed)
     assert "gone.npz" in event.message
+    with pytest.raises(OSError, match="No space left"), log_failures(followed):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # of the log, which names no file
+    assert "free some space" in followed.last_event().message
 
 
 PLACES = (980, 1000, 410, 420, 1020)

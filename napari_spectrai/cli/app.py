@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -148,7 +149,15 @@ def exit_with(code: int) -> Iterator[None]:
 def say_error(error: BaseException) -> None:
     """Print an error as a message."""
     console.print("error:", style="red", end=" ")
-    console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+    console.print(in_words(error), highlight=False, soft_wrap=True, markup=False)
+
+
+def in_words(error: BaseException) -> str:
+    """Return the message of an error; of a full disk that names no file, which is that of the output, with the remedy."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        where = "on the disk that the output (log) of this command is written to; free some space there, or choose another disk"
+        return f"{error.strerror} {where}; what was saved before is untouched"
+    return str(error)
 
 
 def say_notes(notes: Sequence[str]) -> None:

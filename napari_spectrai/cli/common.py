@@ -17,7 +17,7 @@ import click
 import typer
 from rich.progress import Progress as Bar
 
-from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, console, echo, exit_with, say_error, say_notes
+from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, console, echo, exit_with, in_words, say_error, say_notes
 from napari_spectrai.cli.spectral_file import (
     Axis,
     Columns,
@@ -91,7 +91,7 @@ def log_failures(folder: RunFolder | None) -> Iterator[None]:
         yield
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if folder is not None:
-            folder.append(Failed(str(error)))
+            folder.append(Failed(in_words(error)))
         if not isinstance(error, FileNotFoundError):
             raise
         say_error(error)  # a name that leads nowhere is the same mistake in every command

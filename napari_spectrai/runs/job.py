@@ -13,7 +13,7 @@ from typing import IO, Protocol
 
 from napari_spectrai.runs.events import Event, Failed, Finished
 from napari_spectrai.runs.folder import RunFolder
-from napari_spectrai.runs.journal import readable
+from napari_spectrai.runs.journal import gone, readable
 from napari_spectrai.runs.process_info import ForeignProcess
 from napari_spectrai.runs.standby import standby
 
@@ -237,6 +237,8 @@ class Job:
             how = "ended"  # only the process that started it knows more
         if said := self._last_words():
             return said
+        if not self.folder.path.is_dir():
+            return gone(self.folder.path)
         return f"The process {how} without reporting why; {self._remains_words()}"
 
     def _last_words(self) -> str:

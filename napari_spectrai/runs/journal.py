@@ -19,6 +19,11 @@ def readable(line: bytes) -> Event | None:
         return None
 
 
+def gone(folder: Path) -> str:
+    """Return a sentence about a run folder that has vanished."""
+    return f"{folder} was moved or removed, or its disk is gone, while the run was working; put it back and resume, or start a new run"
+
+
 def append(journal: Path, event: Event) -> None:
     """Append an event.
 
@@ -42,8 +47,7 @@ def append(journal: Path, event: Event) -> None:
                 os.fsync(file.fileno())
     except OSError as error:
         if not journal.parent.is_dir():
-            words = "was moved or removed, or its disk is gone, while the run was working; put it back and resume, or start a new run"
-            raise RuntimeError(f"{journal.parent} {words}") from error
+            raise RuntimeError(gone(journal.parent)) from error
         raise unwritable(error, journal, len(line)) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,10 @@ def test_a_process_that_ended_with_an_error_reports_it(tmp_path):
         job._logged, job._worker = len(before), SimpleNamespace(poll=lambda: 1, wait=lambda _: 1)
         (failed,) = job.poll()
         assert failed.message.startswith(reported)
+    shutil.rmtree(tmp_path)
+    job = Job(folder)
+    job._worker = SimpleNamespace(poll=lambda: 1, wait=lambda _: 1)
+    assert "was moved or removed" in job.poll()[0].message
 
 
 def test_launch_pause_resume_stop_resume(pairs, quick, tmp_path):

@@ -523,6 +523,9 @@ def test_a_plot_that_showed_classes_shows_spectra_again(viewer):
     view.begin("spectra")
     view.show_events([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
     assert view.preview._titles["left"] == "Intensity (scaled)"
+    view.previews.metadata = {"laser_nm": 532.0}  # as in the other docks
+    view.previews.show([Preview(2, "1/cm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
+    assert view.preview._titles["bottom"] == "Raman shift (1/cm)"
 
 
 def test_what_is_learnt_from_without_truth_is_not_called_truth(viewer):

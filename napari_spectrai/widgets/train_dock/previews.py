@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.runs import Confusion, Event, Patch, Preview
+from napari_spectrai.units import axis_title
 from napari_spectrai.widgets.plot import CYCLE, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.train_dock.image_row import Pictures, coloured
 
@@ -23,6 +25,8 @@ class Previews:
     ----------
     spectrum : Plot
     pictures : Pictures
+    metadata : mapping
+        Those of the data that are trained on, as far as they are known.
     recall : dict
         Recall of each class in the last confusion matrix of the validation, by name; NaN where it was not validated.
     """
@@ -31,6 +35,7 @@ class Previews:
         self.spectrum = Plot(viewer, x="Band number", y=SCALED, height=190, name="preview")
         self.pictures = Pictures()
         self.recall: dict[str, float] = {}
+        self.metadata: Mapping[str, Any] = {}
 
     def clear(self) -> None:
         """Show nothing, for a new run."""
@@ -53,7 +58,7 @@ class Previews:
 
     def _show_spectrum(self, event: Preview) -> None:
         axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
-        self.spectrum.titles(x=axis.label)
+        self.spectrum.titles(x=axis_title(axis, self.metadata))
         self.spectrum.curve("input", event.positions, event.input, SOURCE, width=1)
         self.spectrum.curve(event.target, event.positions, event.truth, TRUTH, width=1.2)
         self.spectrum.curve("predicted", event.positions, event.prediction, self.spectrum.accent)

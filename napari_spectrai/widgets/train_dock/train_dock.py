@@ -193,6 +193,7 @@ class TrainDock(Dock):
         experiment, cubes, truths = self._document()
         self._set_state("preparing")
         self._trained_on = self.data.source_layers
+        self._view.previews.metadata = cubes[0].metadata if cubes else {}
         self._apply.visible = False
         self.result.withdraw()
         self._view.begin("copying data …")
@@ -221,7 +222,7 @@ class TrainDock(Dock):
     def follow(self, run: Run) -> None:
         """Show a run that was started, here or elsewhere."""
         if self._state != "preparing":  # of another process, or resumed: it is not known which layers it is trained on
-            self._trained_on = []
+            self._trained_on, self._view.previews.metadata = [], {}
         self.run = run
         guard(self.native)
         self._apply.visible = False
