@@ -465,6 +465,8 @@ def test_spectra_with_positions_of_their_own_that_begin_or_end_earlier(tmp_path)
         cube = opened(tmp_path, text)
     np.testing.assert_allclose(cube.data, expected)
     np.testing.assert_allclose(cube.axis.values, wave)
+    with pytest.raises(UnreadableError, match="its spectra lie at different positions"):
+        opened(tmp_path, f"Raman Shift,A,Wavelength (nm),B\n{table(WAVE, S[0], WAVE + 600, S[1])}")
     for between in (wave + 0.5, wave[::3]):  # which would leave gaps
         pairs = table(wave[: len(between)], S[0, : len(between)], between, S[1, : len(between)])
         with pytest.raises(UnreadableError, match="its spectra lie at different positions"):

@@ -8,16 +8,20 @@ import numpy as np
 
 from napari_spectrai.io.columns import in_order, named_roles
 from napari_spectrai.io.tables import Table
+from napari_spectrai.units import quantity_of, unit_of
 
 
 def aligned(table: Table) -> Table:
     """Return a table with one line for each position of any of its spectra, where all have a part of the same positions without gaps.
 
-    Spectra are NaN where they have no position, with a note. Where the positions of one lie between those of another, nothing changes.
+    Spectra are NaN where they have no position, with a note. Where the positions of one lie between those of another, or are of another
+    quantity, nothing changes.
     """
     places = [column for column, role in enumerate(named_roles(table.names, table.units)) if role == "position"]
     step = places[1] - places[0] if len(places) > 1 else 0
-    if step < 2 or table.words or places != list(range(places[0], table.width - step + 1, step)):
+    over = [titles for titles in (table.names, table.units) if titles]
+    kinds = {tuple((quantity_of(titles[column]), unit_of(titles[column])) for titles in over) for column in places}
+    if step < 2 or len(kinds) > 1 or table.words or places != list(range(places[0], table.width - step + 1, step)):
         return table
     lists = [np.flatnonzero(np.isfinite(table.numbers[:, column])) for column in places]
     found = [table.numbers[lines, column] for lines, column in zip(lists, places, strict=True)]
