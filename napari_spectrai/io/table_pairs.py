@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,9 +20,7 @@ def aligned(table: Table) -> Table:
     """
     places = [column for column, role in enumerate(named_roles(table.names, table.units)) if role == "position"]
     step = places[1] - places[0] if len(places) > 1 else 0
-    over = [titles for titles in (table.names, table.units) if titles]
-    kinds = {tuple((quantity_of(titles[column]), unit_of(titles[column])) for titles in over) for column in places}
-    if step < 2 or len(kinds) > 1 or table.words or places != list(range(places[0], table.width - step + 1, step)):
+    if step < 2 or not _are_alike(table, places) or table.words or places != list(range(places[0], table.width - step + 1, step)):
         return table
     lists = [np.flatnonzero(np.isfinite(table.numbers[:, column])) for column in places]
     found = [table.numbers[lines, column] for lines, column in zip(lists, places, strict=True)]
@@ -40,3 +39,12 @@ def aligned(table: Table) -> Table:
     numbers[:, places] = known[:, None]
     note = "its spectra begin or end at different positions; they are NaN where they have none"
     return replace(table, numbers=numbers, notes=(*table.notes, note))
+
+
+def _are_alike(table: Table, places: Sequence[int]) -> bool:
+    """Whether a line of titles says the same quantity and unit of all columns of positions."""
+    for titles in (table.names, table.units):
+        kinds = {(quantity_of(titles[column]), unit_of(titles[column])) for column in places} if titles else set()
+        if len(kinds) == 1 and kinds != {("", None)}:
+            return True
+    return False
