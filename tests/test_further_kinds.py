@@ -432,6 +432,8 @@ def test_columns_that_count_the_bands_of_a_map_and_titles_that_count_or_place_th
     cube = opened(tmp_path, f"{soils}\n{table(NAMES[:6], *S[:6].T)}")
     np.testing.assert_allclose(cube.data, S[:6])
     np.testing.assert_array_equal(cube.axis.values, np.arange(30) * 2 + 600)
+    named = opened(tmp_path, f"x,{','.join(f'sample_{n}' for n in range(500, 506))}\n{table(WAVE, *S[:6])}")  # of spectra
+    np.testing.assert_allclose(named.data, S[:6])
     two = opened(tmp_path, f"x,y,{','.join(map(str, WAVE))}\n{table([0, 1], [0, 2], *S[:2].T)}")  # not the corners of an image
     np.testing.assert_allclose(two.data, S[:2])
     placed = ",".join(["lat", "lon", "date", *[f"Rrs_{100 * n + 400}" for n in range(30)]])

@@ -26,7 +26,7 @@ def in_rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout
     titles = ["" if column in places else title for column, title in enumerate(titles)]
     head, words = positions_in(titles, table.leads)
     bands, prefix = [column for column, value in enumerate(head) if value is not None], ""
-    if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles, named[0])):
+    if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles, _lead(named))):
         head, words = positions_in(titles, None, after(prefix, shared_ending(titles, prefix)))
         bands = [column for column, value in enumerate(head) if value is not None]
     if not bands and (counted := numbered_bands(titles)):
@@ -57,6 +57,11 @@ def in_rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout
         over = [titles[column] for column in others if column == others[0] or column in table.words]
         unit = next((title for title in over if quantity_of(title) or is_unit(title)), "")
     return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
+
+
+def _lead(named: Sequence[str]) -> str:
+    """Return the role of the first column, which is no place where it is called x and none is called y: so are positions of bands."""
+    return "" if named[0] == "x" and "y" not in named else named[0]
 
 
 def _of_numbered_bands(table: Table, titles: Sequence[str], named: Sequence[str], bands: Sequence[int]) -> Layout | None:
