@@ -21,7 +21,10 @@ FACTOR = 3.0
 """Factor between the brightest intensities of a cube and those of the training data above which a warning is given."""
 FACTOR_OF_INPUTS = 8.0
 """The same between the inputs of one training: exposures and samples differ more than instruments."""
-NEGATED = "if only the sign differs, negate it: as_cube(-cube.numpy(), axis=cube.axis)"
+FACTOR_OF_TRUTHS = 1.5
+"""The same between the truth and the input of a training, if their mean spectra are proportional."""
+PROPORTIONAL = 0.97
+"""Smallest cosine of the angle between mean spectra that are proportional."""
 PERCENTILES = (1.0, 50.0, 99.0)
 RECORDED = 2**22
 """Largest number of values from which those of a card are computed, of evenly spread spectra."""
@@ -186,14 +189,52 @@ def unlike_one_another(cubes: Sequence[Cube], steps: Sequence[Step]) -> list[str
         if not _matters(chain, spectra, cube.axis, -1.0 if turned else ratio):
             continue
         if turned:
-            found.append(f"Intensities of {name!r} have the opposite sign of those of other inputs; {NEGATED}.")
+            found.append(f"Intensities of {name!r} have the opposite sign of those of other inputs; {_negated('cube')}.")
         else:
             factor = usual(ratio)
             found.append(
                 f"Intensities of {name!r} are {_times(factor)} those of the other inputs (99th percentile {sizes[number]:.3g}, there "
-                f"{usually:.3g}); if only the scale differs, divide it by {factor:g} first: preprocess(cube, [Scale(factor={factor:g})])."
+                f"{usually:.3g}); if only the scale differs, divide it by {factor:g} first: {_divided('cube', factor)}."
             )
     return found if len(found) <= 3 else [*found[:3], f"So do those of {len(found) - 3} more inputs."]
+
+
+def truth_unlike_input(cube: Cube, truth: Cube, steps: Sequence[Step], name: str, other: str) -> str:
+    """Return a sentence if the intensities of a truth differ by a factor or in sign from those of its input, else an empty text.
+
+    Mean spectra are compared, in which noise cancels. Nothing is said where the preparation removes the difference.
+    """
+    first, second = (seen(one, LOOKED_AT).reshape(-1, one.shape[-1]) for one in (cube, truth))
+    first, second = first[held_by(first).mask], second[held_by(second).mask]
+    means = [spectra.mean(0, dtype=np.float64) if len(spectra) else np.zeros(1) for spectra in (first, second)]
+    sizes = [float(np.linalg.norm(mean)) for mean in means]
+    if not all(sizes) or len(means[0]) != len(means[1]):
+        return ""
+    ratio, cosine = sizes[1] / sizes[0], float(means[0] @ means[1]) / (sizes[0] * sizes[1])
+    turned = cosine < -PROPORTIONAL or of_other_sign(negative_share(first), negative_share(second))
+    allowed = FACTOR_OF_TRUTHS if abs(cosine) > PROPORTIONAL else FACTOR_OF_INPUTS
+    if not turned and 1 / allowed <= ratio <= allowed:
+        return ""
+    few = first[:: max(1, len(first) // 64)]
+    if not _matters(Preparation(tuple(steps)).fitted(first, cube.axis), few, cube.axis, -1.0 if turned else ratio):
+        return ""
+    if turned:
+        return f"Intensities of {name} have the opposite sign of those of {other}, and results will; {_negated('truth')}."
+    factor = usual(ratio)
+    return (
+        f"Intensities of {name} are {_times(factor)} those of {other} (mean spectra), and so will results be; if only the scale differs, "
+        f"divide the truth by {factor:g} first: {_divided('truth', factor)}."
+    )
+
+
+def _negated(name: str) -> str:
+    """Return how the sign of intensities is changed."""
+    return f"if only the sign differs, negate it: as_cube(-{name}.numpy(), axis={name}.axis)"
+
+
+def _divided(name: str, factor: float) -> str:
+    """Return how intensities are divided by a factor."""
+    return f"preprocess({name}, [{{'kind': 'scale', 'factor': {factor:g}}}]), or the step 'Scale by one factor' of Preprocess"
 
 
 def _times(factor: float) -> str:
@@ -215,7 +256,7 @@ def another_scale(card: ModelCard, cube: Cube) -> str:
     if of_other_sign(card.negative, negative_share(spectra)) and _matters(steps, some, cube.axis, -1.0):
         return (
             f"The intensities of {cube.name or 'the cube'!r} have the opposite sign of those of the training data, which makes its results "
-            f"unreliable; {NEGATED}."
+            f"unreliable; {_negated('cube')}."
         )
     if not measured or not measured[-1] or not card.intensities[-1]:
         return ""
@@ -226,8 +267,7 @@ def another_scale(card: ModelCard, cube: Cube) -> str:
     return (
         f"The intensities of {cube.name or 'the cube'!r} are {_times(factor)} those of the training data "
         f"(99th percentile {measured[-1]:.3g}, there {card.intensities[-1]:.3g}), which makes its results unreliable; if only the scale "
-        f"differs, divide by {factor:g}: "
-        f"preprocess(cube, [Scale(factor={factor:g})]), or the step 'Scale by one factor' of Preprocess."
+        f"differs, divide by {factor:g}: {_divided('cube', factor)}."
     )
 
 

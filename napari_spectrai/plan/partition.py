@@ -10,20 +10,19 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.compatibility import unlike_one_another
 from napari_spectrai.labels import Class, Labels, marker_among, names_alike
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.folds import is_cross_validated
 from napari_spectrai.plan.groups import Groups, pixel_groups
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
-from napari_spectrai.plan.repeats import contradicting, copied_inputs, first_occurrences, kept_together
+from napari_spectrai.plan.remarks import remarks
+from napari_spectrai.plan.repeats import contradicting, first_occurrences, kept_together
 from napari_spectrai.plan.split import DRAWS, method_of, split_maps
 from napari_spectrai.plan.split_data import smaller_blocks
 from napari_spectrai.plan.split_methods import gap_of
 from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
 from napari_spectrai.plan.unnamed_groups import validated_by_their_own
-from napari_spectrai.preparation.doubtful_spectra import doubtful_spectra
 from napari_spectrai.preparation.missing import nothing_held, usable
 from napari_spectrai.valid import DataMask, said
 
@@ -122,11 +121,7 @@ def divide(
         maps, words = kept_together(maps, first, moves=parts_of(cubes) is None and not by_units(experiment, cubes, groups))
         repeated = [words, contradicting(first, marked)]
     if new:
-        together = [] if groups.numbers is None else experiment.data.groups
-        repeated += [groups.divided([m.astype(int).clip(0, VALIDATION) - 1 for m in maps])]
-        repeated += (
-            doubtful_spectra(cubes, "are learnt") + copied_inputs(cubes, together) + unlike_one_another(cubes, experiment.preparation)
-        )
+        repeated += [groups.divided([m.astype(int).clip(0, VALIDATION) - 1 for m in maps]), *remarks(experiment, cubes, truths)]
     if new and is_divided_once(experiment) and marked and groups.numbers is None and groups.ignored is None:
         repeated += [validated_by_their_own(cubes, maps, marked, [one.name for one in table])]
     found = [said(held), *groups.notes, marker_among(table, "learnt"), names_alike(table, "learnt"), kept, smaller, *repeated]

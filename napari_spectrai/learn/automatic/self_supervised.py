@@ -29,6 +29,7 @@ from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import preview
 from napari_spectrai.plan.partition import as_volume
+from napari_spectrai.plan.remarks import remarks
 from napari_spectrai.plan.subsets import TRAINING
 from napari_spectrai.runs import Compared, Event, RunFolder, Started
 
@@ -66,6 +67,7 @@ class BlindChoice(Race):
             self.data.preparation.noise_in_words(self.comparison.drawn.model),
             *self.comparison.drawn.in_words(),
             how,
+            *remarks(experiment, cubes, []),
             *self.data.notes,
         ]
 

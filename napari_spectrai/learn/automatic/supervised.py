@@ -28,6 +28,7 @@ from napari_spectrai.plan.folds import Folds, folds_of, validates
 from napari_spectrai.plan.groups import pixel_groups
 from napari_spectrai.plan.label_regions import are_larger, region_folds
 from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of
+from napari_spectrai.plan.remarks import remarks
 from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth
@@ -66,7 +67,12 @@ class CrossValidation(Race):
         sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])
         self.size = Size(len(self.comparison.held.truth), self.bench.base.inputs.shape[-1], sides)
         self.scoring = Scoring(self.bench, self.comparison.held, self.comparison.asked)
-        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self._remarks, *self.bench.base.notes]
+        self.notes = [
+            f"{self.folds.words[0].upper()}{self.folds.words[1:]}.",
+            *self._remarks,
+            *remarks(experiment, cubes, truths),
+            *self.bench.base.notes,
+        ]
         self._warn(cubes)
 
     def _folds(self, cubes: Sequence[Cube], division: Division) -> Folds:
