@@ -117,7 +117,7 @@ def misplaced(cube: Cube, truth: Cube, times: int, name: str, other: str, others
     if exchanged or here > chance:
         return exchanged and f"{name} does not show the same as {other} (correlation {here**0.5:.2f}), but {exchanged}"
     return (
-        f"{name} is no more similar to {other} (correlation {here**0.5:.2f}) than when it is displaced at random: they seem not to show "
+        f"{name} is not more similar to {other} (correlation {here**0.5:.2f}) than when it is displaced at random: they seem not to show "
         "the same place. Check which truth belongs to which input."
     )
 

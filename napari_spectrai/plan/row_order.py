@@ -51,7 +51,7 @@ def in_another_order(cube: Cube, truth: Cube, name: str, other: str) -> str:
     if here > elsewhere:
         return ""
     return (
-        f"Spectra of {name} are no more similar to those of {other} in the same row (correlation {here**0.5:.2f}) than in other rows: "
+        f"Spectra of {name} are not more similar to those of {other} in the same row (correlation {here**0.5:.2f}) than in other rows: "
         "unless all of them show the same, the rows are in another order. Check which spectra belong together."
     )
 
