@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, QSize
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_spectrai.widgets.focus_frame import show_focus
 from napari_spectrai.widgets.reason import Footer
 from napari_spectrai.widgets.scrolling import Scrolling
 from napari_spectrai.widgets.tab_order import put_in_order, stops
@@ -29,6 +30,8 @@ class Column(Scrolling):
     def __init__(self) -> None:
         super().__init__()
         self.setMinimumWidth(300)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        QApplication.instance().focusChanged.connect(self._on_focus)  # type: ignore[union-attr]  # there is one where there are widgets
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the size of a dock that nobody has resized."""
@@ -58,6 +61,10 @@ class Column(Scrolling):
         """Go to the field that stands next; its parts were made one after another, and some of them later or in between."""
         put_in_order([self, *stops(self.widget()), *stops(self.footer)])
         return bool(super().focusNextPrevChild(forward))
+
+    def _on_focus(self, _: QWidget | None, widget: QWidget | None) -> None:
+        if widget is not None and self.isAncestorOf(widget):
+            show_focus(widget)
 
     def _place_footer(self) -> None:
         if self.footer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 
 _UNLIMITED = 16777215
 """Largest height of a Qt widget, in pixels."""
@@ -19,6 +19,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # nothing in it is done by keys that Tab would have to lead to
         self._hiding = QTimer(self)  # curves that are replaced leave the plot empty for a moment
         self._hiding.setSingleShot(True)
         self._hiding.setInterval(0)

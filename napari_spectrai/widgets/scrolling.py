@@ -16,12 +16,13 @@ class Scrolling(QScrollArea):
     """A scroll area without a frame, whose content takes the whole width.
 
     Qt takes the least height of text that wraps from a narrow column, so that a wide one would scroll past empty space.
-    Here the content is as high as it is at the width it has.
+    Here the content is as high as it is at the width it has. Tab goes to the fields in it, to which it scrolls.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._anchor: QWidget | None = None

@@ -15,7 +15,18 @@ from npe2 import PluginManager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPalette
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QFileDialog, QLabel, QLineEdit, QSlider, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QSlider,
+    QWidget,
+)
 
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
@@ -23,6 +34,7 @@ from napari_spectrai.widgets import context_menu, fold_state, preferences, warm_
 from napari_spectrai.widgets.arrangement import AT_THE_BOTTOM
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
+from napari_spectrai.widgets.focus_frame import FocusFrame
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.layers import add_labels
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
@@ -230,11 +242,16 @@ def test_tab_goes_through_a_dock_as_its_fields_stand(open_image, focus, qtbot):
     while passed[-1] is not wanted[-1] and len(passed) < 60:
         qtbot.keyClick(passed[-1], Qt.Key.Key_Tab)
         passed.append(QApplication.focusWidget())
+        framed = {frame.parent() for frame in prepare.column.findChildren(FocusFrame) if frame.isVisible()}
+        assert framed == ({passed[-1]} if isinstance(passed[-1], QAbstractButton | QComboBox) else set())
+    assert not any(isinstance(widget, QAbstractScrollArea) for widget in passed)  # lists and plots, in which no key does anything
     assert [widget for widget in passed if widget in wanted] == wanted
     assert all(prepare.column.isAncestorOf(widget) for widget in passed)
     for widget in reversed(passed[:-1]):
         qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Backtab)
         assert QApplication.focusWidget() is widget
+    qtbot.mouseClick(items[0].on.native, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not prepare.column.findChildren(FocusFrame))  # the mouse shows where it is
 
 
 def test_an_empty_dock_says_what_to_do_with_a_link_that_does_it(viewer, qtbot):
