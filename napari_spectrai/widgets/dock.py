@@ -12,7 +12,7 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSizePolicy, QWidget
 
 from napari_spectrai.widgets import preferences
 from napari_spectrai.widgets.arrangement import arrange, holder_of, to_front
@@ -28,6 +28,7 @@ from napari_spectrai.widgets.stacked_when_narrow import StackedWhenNarrow
 from napari_spectrai.widgets.turns import Turns, extend
 from napari_spectrai.widgets.visibility import Visibility
 from napari_spectrai.widgets.warm_up import begin
+from napari_spectrai.widgets.wheel import WheelScrolls
 from napari_spectrai.widgets.whole_view import keep_whole
 
 _WRONG = "#e0503f"
@@ -278,15 +279,20 @@ def rows(*widgets: Any) -> Container[Any]:
         if isinstance(widget, ComboBox):
             dress(widget)
         else:
-            give_name(widget, widget.label)
+            as_field(widget, widget.label)
         labelled = widget.native.parentWidget().layout().itemAt(0).widget()
         if isinstance(labelled, QLabel):  # magicgui aligns those of one container, without the padding of the style
             labelled.setMinimumWidth(max(usual, labelled.minimumWidth() + _PADDING))
     return made
 
 
-def give_name(widget: Any, name: str) -> None:
-    """Give a field a name for screen readers, which read none from the label at its left; those that have a text are named by it."""
+def as_field(widget: Any, name: str) -> None:
+    """Let the wheel scroll past a field, and give it a name for screen readers, which read none from the label at its left.
+
+    Fields that have a text are named by it.
+    """
+    if isinstance(widget.native, QComboBox | QAbstractSpinBox):
+        WheelScrolls(widget.native)
     if isinstance(widget, FileEdit):
         widget.line_edit.native.setAccessibleName(name)
         widget.choose_btn.native.setAccessibleName(f"{name}: {widget.choose_btn.text}")

@@ -8,18 +8,24 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QToolTip
 
+from napari_spectrai.widgets.wheel import WheelScrolls
+
 _LEAST_LETTERS, _ROOM = 6, 44
 """Letters that a choice always shows, and the width of its arrow and margins in pixels."""
 
 
 def dress(choice: ComboBox) -> None:
-    """Let a choice become narrower than its longest item, say in full what it shows, and give it a name for screen readers."""
+    """Let a choice become narrower than its longest item, say in full what it shows, and treat it as a field.
+
+    It has a name for screen readers, and the wheel scrolls past it.
+    """
     native = choice.native
     native.setAccessibleName(choice.label or choice.name)
     native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     native.setMinimumContentsLength(_LEAST_LETTERS)
     native.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
     _FullText(native)
+    WheelScrolls(native)
 
 
 class _FullText(QObject):

@@ -16,7 +16,7 @@ class FocusFrame(QWidget):
     """A frame inside the edge of a widget, until the focus leaves it.
 
     A style sheet would not do: an outline is not drawn around choices and runs through the words of narrow buttons, a border
-    takes space from them, and either lays a complete dock out anew (70 to 400 ms).
+    takes space from them, and either takes 70 to 400 ms in a complete dock.
     """
 
     def __init__(self, around: QWidget) -> None:

@@ -15,7 +15,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.columns import ROLES
 from napari_spectrai.notices import noting
 from napari_spectrai.remedies import advising
-from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
+from napari_spectrai.widgets.dock import Dock, as_field, line, message, rows, say, text
 from napari_spectrai.widgets.file_look import FileLook, axis_of, look_at, size_of
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.latest_only import LatestOnly
@@ -284,6 +284,7 @@ class OpenDock(Dock):
                 name=f"column_{number}",
                 tooltip=f"what {column.name!r} is, which begins {', '.join(column.sample)}",
             )
+            as_field(role, column.name)
             role.changed.connect(self._look)
             self.columns.append(role)
         self._heading.visible = self.columns.visible = bool(self._seen.columns)

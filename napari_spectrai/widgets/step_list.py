@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt, QTimer
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.spec import Problem, Registry
 from napari_spectrai.widgets.choices import Choices, defaults, not_offered
-from napari_spectrai.widgets.dock import give_name, say
+from napari_spectrai.widgets.dock import as_field, say
 from napari_spectrai.widgets.step_history import History, State
 from napari_spectrai.widgets.step_item import GROUP_ORDER, Item, group_of, name_in_group
 from napari_spectrai.widgets.undo_keys import keep_focus
@@ -84,7 +84,7 @@ class OrderedForm(Container[Any]):
         self._grouped = any(group_of(registry[kind]) for kind in registry)
         # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
         self.choice = _GroupedChoice(choices=lambda _: self._offered(), value="", name="add")
-        give_name(self.choice, f"add {_one(registry.what)}")
+        as_field(self.choice, f"add {_one(registry.what)}")
         self._describe()
         super().__init__(widgets=[self.choice] if own_choice else [], labels=False)
         self.margins = (0, 0, 0, 0)

@@ -12,8 +12,8 @@ import pytest
 from app_model import Application
 from napari.utils.theme import get_theme
 from npe2 import PluginManager
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QPalette
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QPalette, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -84,6 +84,8 @@ def faults(native) -> list[str]:
                 found.append(f"{what}: no name for screen readers, {widget.toolTip()!r}")
             if not widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
                 found.append(f"{what}: cannot be reached by Tab")
+            if isinstance(widget, QComboBox | QAbstractSpinBox) and any(_after_wheel(widget, turn) != words for turn in (-120, 120)):
+                found.append(f"{what}: changed by the wheel while one scrolls")
         if widget.mapTo(inner, widget.rect().topRight()).x() > inner.width():
             found.append(f"{what}: reaches out of the dock")
         if isinstance(widget, QAbstractButton) and not _fits(widget):
@@ -95,6 +97,16 @@ def faults(native) -> list[str]:
         ):
             found.append(f"{what}: clipped")
     return found
+
+
+def _after_wheel(widget, turn: int) -> str:
+    """Return what a field shows when the wheel was turned over it."""
+    place, button = QPointF(widget.rect().center()), Qt.MouseButton.NoButton
+    none, phase = Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    QApplication.sendEvent(
+        widget, QWheelEvent(place, QPointF(widget.mapToGlobal(place)), QPoint(), QPoint(0, turn), button, none, phase, False)
+    )
+    return widget.currentText() if isinstance(widget, QComboBox) else widget.text()
 
 
 def settled(native, qtbot) -> list[str]:

@@ -13,7 +13,7 @@ from psygnal import Signal
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.preparation import READY, ready_chain
 from napari_spectrai.runs.last_steps import last_steps
-from napari_spectrai.widgets.dock import line
+from napari_spectrai.widgets.dock import as_field, line
 from napari_spectrai.widgets.step_list import OrderedForm
 from napari_spectrai.widgets.undo_keys import UndoKeys
 
@@ -44,7 +44,7 @@ class ReadyChoice:
             choices=lambda _: self._choices(), value="", name="ready",
             tooltip=f"replace the steps by a ready chain, or by those that were applied last, which can be undone. {about}.",
         )  # fmt: skip
-        self.choice.native.setAccessibleName("Ready chain")
+        as_field(self.choice, "Ready chain")
         self.choice.changed.connect(self._on_choice)
 
     def _choices(self) -> list[tuple[str, str]]:
