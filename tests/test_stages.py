@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, Experiment, fit
+from napari_spectrai.io.quiet import quietly
 from napari_spectrai.learn import stages
 from napari_spectrai.learn.automatic.race import StoppedEarlyError as Known
 from napari_spectrai.learn.classical import method
@@ -56,14 +57,15 @@ def test_a_stage_is_named_with_its_progress(folder, at_once):
     assert list(events) == []
 
 
-def test_stop_and_pause_work_within_a_stage(folder, at_once):
+def test_stop_and_pause_work_within_a_stage(folder, at_once, capfd):
     going, steps = threading.Event(), []
 
     def work(say):
-        while True:
-            say("Fitting", len(steps) % 10, 10)
-            steps.append("")
-            going.wait(900)
+        with quietly():  # as while a file is read
+            while True:
+                say("Fitting", len(steps) % 10, 10)
+                steps.append("")
+                going.wait(900)
 
     events = Stages(folder).run("Fitting", work)
     next(events)
@@ -76,10 +78,14 @@ def test_stop_and_pause_work_within_a_stage(folder, at_once):
     while not isinstance(event := next(events), Paused):
         pass
     assert not event.paused
+    going.clear()
     folder.say("stop")
     with pytest.raises(StageStopped, match="Fitting"):
         for _ in events:
             pass
+    print("stopped")  # noqa: T201
+    assert capfd.readouterr().out == "stopped\n"  # although the file is still being read
+    going.set()
     assert folder.command() == ""
     while stages.abandoned():  # the thread ends at its next report
         pass

@@ -34,6 +34,12 @@ def quietly() -> Iterator[None]:
                 _restore.close()
 
 
+def aloud() -> None:
+    """Give the streams back while a library still reads, on a thread whose result nobody waits for any more."""
+    with _lock:
+        _restore.close()
+
+
 def _silence() -> ExitStack:
     """Redirect the streams of Python and the descriptors below them; return what undoes it."""
     undo = ExitStack()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
+from napari_spectrai.io.quiet import aloud
 from napari_spectrai.runs import Event, Paused, RunFolder, Stage
 
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class Stages:
                 board.left = True
                 board.going.set()
                 _threads.append(thread)
+                aloud()  # what is said about the end is to be heard, though a file is still being read
         if board.error is not None:
             raise board.error
         result: T = board.result
