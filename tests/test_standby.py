@@ -16,7 +16,7 @@ import pytest
 from napari_spectrai import launch
 from napari_spectrai.runs import Failed, Finished, fork_server
 from napari_spectrai.runs.fork_server import can_fork
-from napari_spectrai.runs.standby import LONGEST, SWITCH, Standby, standby
+from napari_spectrai.runs.standby import LONGEST, SET_BY_SKLEARN, SWITCH, Standby, standby
 
 ways = pytest.mark.parametrize("forks", [False, *([True] if can_fork() else [])])
 
@@ -113,6 +113,13 @@ class TestForked:
 
     def test_variables_that_libraries_read_when_they_are_loaded_need_another_process(self, tmp_path, wait, monkeypatch):
         keeper = wait(True)
+        waiting = keeper.process
+        for name, value in SET_BY_SKLEARN.items():  # when this process imports it
+            monkeypatch.delenv(name, raising=False)
+            keeper.keep()
+            monkeypatch.setenv(name, value)
+            keeper.keep()
+        assert keeper.process is waiting
         monkeypatch.setenv("OMP_NUM_THREADS", "7")
         assert keeper.take(["info"], tmp_path / "log", tmp_path) is None
         assert keeper.process is None

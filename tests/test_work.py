@@ -181,16 +181,21 @@ def test_a_prediction_reads_each_tile_once(dims):
 WHOLE_TRAINING = """
 import sys
 import numpy as np
+import torch
 from napari_spectrai import Cube, Experiment, SpectralAxis, train
+from napari_spectrai.learn.model import built
 values = np.random.default_rng(0).random((6, 6, 24), dtype=np.float32)
 cube = Cube(values, SpectralAxis(np.linspace(400, 700, 24), "nm"))
 truth = Cube(values.round(1), cube.axis)
 train(Experiment.default("denoising", cube, truth).override("training.epochs=1"), cube, truth, run=sys.argv[1])
+for network in ("{kind: unet, components: 4}", "{kind: automatic}"):
+    with torch.device("meta"):  # as a model's file is checked
+        built(Experiment().override(f"network={network}"), 24, 24, classes=False)
 print(*(name for name in ("torch._dynamo", "torch._inductor", "torch.onnx", "sympy") if name in sys.modules))
 """
 
 
-def test_a_training_does_not_import_the_compiler_of_torch(tmp_path):
+def test_a_training_or_a_check_of_a_file_does_not_import_the_compiler_of_torch(tmp_path):
     """It takes longer to import than a small training takes."""
     done = subprocess.run([sys.executable, "-c", WHOLE_TRAINING, str(tmp_path / "run")], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""

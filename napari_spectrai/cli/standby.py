@@ -12,6 +12,7 @@ import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import distribution
 
 from napari_spectrai.cli import main
 from napari_spectrai.parsing import parse_json
@@ -24,12 +25,23 @@ LOADED = (
     "napari_spectrai.cli.evaluate_command",
     "napari_spectrai.learn.fit",
     "napari_spectrai.learn.inference.predict",
+    "napari_spectrai.learn.inference.written",
+    "napari_spectrai.learn.train.console",
+    "napari_spectrai.learn.train.losses",
     "napari_spectrai.learn.train.step_timing",
+    "napari_spectrai.learn.classical.classify",
+    "napari_spectrai.learn.classical.linear",
+    "napari_spectrai.learn.classical.pls",
     "napari_spectrai.learn.classical.spectral_smoothing",
+    "napari_spectrai.learn.classical.subspace",
     "napari_spectrai.learn.evaluation.evaluate",
+    "napari_spectrai.networks.mlp",
     "napari_spectrai.experiment.backbones",
     "napari_spectrai.experiment.classifiers",
+    "napari_spectrai.io.omezarr",
     "napari_spectrai.io.tiff",
+    "skimage.metrics",
+    "skimage.restoration",
     "sklearn.cluster",
     "sklearn.cross_decomposition",
     "sklearn.decomposition",
@@ -44,7 +56,8 @@ LONGEST = 1 << 16
 
 def load() -> None:
     """Import what jobs need; CUDA must not be initialised by that, since it does not survive a fork."""
-    for name in LOADED:
+    kinds = {entry.module for entry in distribution("napari-spectrai").entry_points if entry.group.startswith("napari_spectrai.")}
+    for name in (*LOADED, *sorted(kinds)):
         with suppress(ImportError):  # the command that needs it says so
             import_module(name)
 
