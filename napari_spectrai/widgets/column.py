@@ -24,6 +24,8 @@ class Column(Scrolling):
 
     on_resize: Callable[[QSize], Any] | None = None
     """Called with the size of the visible part whenever it changes."""
+    viewer: Any = None
+    """The viewer whose layers its dock works on."""
     footer: Footer | None = None
     """A row below the visible part that does not scroll."""
 

@@ -112,6 +112,7 @@ class Dock(Container[Any]):
         self._column = Column()
         self._column.setWidget(inner)
         self._column.setObjectName(name)
+        self._column.viewer = self.viewer
         self._column.destroyed.connect(self.leaving.close)
         _docks.add(self)
         self._arranged = False

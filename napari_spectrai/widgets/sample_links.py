@@ -30,9 +30,15 @@ def samples() -> dict[str, str]:
     return {sample.display_name: sample.key for sample in manager.get_manifest(PLUGIN).contributions.sample_data or ()}
 
 
-def open_sample(name: str) -> None:
-    """Open a sample, by its name in the menu, in the current viewer."""
-    viewer = napari.current_viewer()
+def open_sample(name: str, near: QWidget) -> None:
+    """Open a sample, by its name in the menu, in the viewer of the dock that contains a widget.
+
+    The current viewer may be another one: a dock that floats does not make its own the current one.
+    """
+    within: Any = near
+    while within is not None and getattr(within, "viewer", None) is None:
+        within = within.parentWidget()
+    viewer = napari.current_viewer() if within is None else within.viewer
     if viewer is not None:
         viewer.open_sample(PLUGIN, samples()[name])
 
@@ -58,7 +64,7 @@ class Words(Label):
         native: QLabel = self.native
         native.setWordWrap(True)
         native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        native.linkActivated.connect(open_sample)
+        native.linkActivated.connect(lambda name: open_sample(name, native))
         _Themed(native, self._show)
 
     @property

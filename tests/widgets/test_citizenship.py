@@ -266,8 +266,9 @@ def test_tab_goes_through_a_dock_as_its_fields_stand(open_image, focus, qtbot):
     qtbot.waitUntil(lambda: not prepare.column.findChildren(FocusFrame))  # the mouse shows where it is
 
 
-def test_an_empty_dock_says_what_to_do_with_a_link_that_does_it(viewer, qtbot):
+def test_an_empty_dock_says_what_to_do_with_a_link_that_does_it(viewer, make_napari_viewer):
     empty = dock(viewer, "Preprocess")
+    make_napari_viewer(show=True)  # now the current one
     label = empty._about.native
     assert '<a href="Cartilage Raman map"' in label.text()
     assert empty._about.value.endswith("napari-spectrai ▸ Cartilage Raman map.")
