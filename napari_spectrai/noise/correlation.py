@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.noise.anscombe import Doubles
@@ -51,31 +50,62 @@ def correlated_noise(image: FloatArray) -> tuple[Doubles, float] | None:
         return None
     # the rest is in the unit of the data: levels that a prediction from correlated bands leaves differ from band to band by accident
     left = (np.eye(bands) - signal @ signal.T) / scale[:, None] * scale
-    rest = (flat - flat.mean(0)) @ left
-    measured = rest.T @ rest / len(rest)
+    rest = ((flat - flat.mean(0)) @ left).reshape(image.shape)
+    # weak signal that the components miss is correlated along the bands, too, but hardly differs between neighbouring pixels
+    down, across = (np.diff(rest, axis=axis).reshape(-1, bands) for axis in (0, 1))
+    measured = (down.T @ down / len(down) + across.T @ across / len(across)) / 4
+    covariance, _, explained = _correlated(measured, left)
+    if covariance[0] <= 0 or covariance[1] < CERTAIN * covariance[0]:
+        return None
+    if np.square(measured - explained).sum() >= np.square(measured - _independent(measured, left)).sum():
+        return None  # with many components removed, that which is left of independent noise is correlated
+    rest = rest.reshape(-1, bands)
+    return symmetric_kernel(covariance), _correlated(rest.T @ rest / len(rest), left)[1]
+
+
+def _correlated(measured: Doubles, left: Doubles) -> tuple[Doubles, float, Doubles]:
+    """Return the covariance at each distance in bands, and the level, of noise whose product with `left` (L, L) has a measured covariance.
+
+    The covariance of the product of that noise is returned, too.
+    """
     deviation = np.sqrt(np.maximum(np.diagonal(measured), 1e-30))
     for _ in range(ROUNDS):  # what was removed with the signal differs from band to band, and is made up for
         covariance, explained = _banded(measured, left * deviation[:, None])
+        level = float(np.sqrt(max(covariance[0], 0.0) * np.square(deviation).mean()))
         deviation *= np.sqrt(np.maximum(np.diagonal(measured), 1e-30) / np.maximum(np.diagonal(explained), 1e-30))
-    if covariance[0] <= 0 or covariance[1] < CERTAIN * covariance[0]:
-        return None
-    return symmetric_kernel(covariance), float(np.sqrt(covariance[0] * np.square(deviation).mean()))
+    return covariance, level, explained
+
+
+def _independent(measured: Doubles, left: Doubles) -> Doubles:
+    """Return the covariance nearest to the measured one of a product of `left` and noise that is independent from band to band."""
+    gram = np.square(left @ left.T)
+    gram += 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram))
+    variance = np.maximum(np.linalg.solve(gram, ((left @ measured) * left).sum(1)), 0)
+    return np.asarray(left.T @ (variance[:, None] * left))
 
 
 def _banded(measured: Doubles, left: Doubles) -> tuple[Doubles, Doubles]:
     """Return the covariance at each distance in bands of noise whose product with `left` (L, L) has a measured covariance, and its own."""
-    bands = len(measured)
-    reach = min(REACH, bands // 4)
-    shifts = [_at_distance(bands, distance) for distance in range(reach + 1)]
-    seen = [left.T @ shift @ left for shift in shifts]
-    gram = np.array([[float((one * shift).sum()) for one in seen] for shift in shifts])
-    found = np.linalg.lstsq(gram, np.array([float((measured * shift).sum()) for shift in shifts]), rcond=None)[0]
+    distances = range(min(REACH, len(measured) // 4) + 1)
+    seen = [left.T @ _neighbours(left, distance) for distance in distances]
+    gram = np.array([[_total(one, distance) for one in seen] for distance in distances])
+    found = np.linalg.lstsq(gram, np.array([_total(measured, distance) for distance in distances]), rcond=None)[0]
     return np.asarray(found), np.asarray(np.tensordot(found, np.array(seen), 1))
 
 
-def _at_distance(bands: int, distance: int) -> npt.NDArray[np.float64]:
-    one = np.eye(bands, k=distance)
-    return one if distance == 0 else one + one.T
+def _neighbours(left: Doubles, distance: int) -> Doubles:
+    """Return for each row (of a band) the sum of the two rows at a distance; at distance 0, the row."""
+    if not distance:
+        return left
+    summed = np.zeros_like(left)
+    summed[distance:] += left[:-distance]
+    summed[:-distance] += left[distance:]
+    return summed
+
+
+def _total(covariance: Doubles, distance: int) -> float:
+    """Return the sum of a covariance (L, L) over the pairs of bands at a distance."""
+    return float(np.trace(covariance, distance) + (np.trace(covariance, -distance) if distance else 0))
 
 
 def symmetric_kernel(covariance: Doubles) -> Doubles:

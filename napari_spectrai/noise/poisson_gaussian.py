@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.noise.anscombe import Doubles, Stabiliser
-from napari_spectrai.noise.residuals import Residuals, of_components, of_neighbours
+from napari_spectrai.noise.residuals import Residuals, of_components, of_neighbours, without_rays
 
 SEEN = 2**20
 """Largest number of values used for the estimate: spectra evenly spread."""
@@ -165,7 +165,8 @@ def _of_spectra(values: FloatArray) -> Residuals | None:
     flat = flat[flat.any(-1)]
     if min(flat.shape) < 5:
         return None
-    outcome = of_components(np.asarray(flat, np.float64))
+    flat = without_rays(np.asarray(flat, np.float64))
+    outcome = of_components(flat)
     for _ in range(2):
         if outcome is None:
             return None
@@ -192,8 +193,8 @@ def _decided(found: Residuals) -> NoiseModel:
         "bands": lambda part: (0.0, _mean(part, (0, 1))),
         "counting": _line,
         "counting bands": lambda part: _line(part, (0, 1)),
-        "proportional": lambda part: (*_line(_squares(part)), 2),
-        "proportional bands": lambda part: (*_line(_squares(part), (0, 1)), 2),
+        "proportional": lambda part: (*_line(_squares(part), photons=False), 2),
+        "proportional bands": lambda part: (*_line(_squares(part), (0, 1), photons=False), 2),
     }
     folds = range(len(found.count))
     likelihood = {
@@ -267,16 +268,18 @@ def _mean(part: Residuals, axis: tuple[int, int] | None = None) -> Doubles:
     return np.asarray(np.maximum(mean, 1e-300))
 
 
-def _line(part: Residuals, axis: tuple[int, int] | None = None) -> tuple[Doubles, Doubles]:
+def _line(part: Residuals, axis: tuple[int, int] | None = None, *, photons: bool = True) -> tuple[Doubles, Doubles]:
     """Return slope and intercept of the variance as a function of intensity, common or by band.
 
-    Least squares, repeated with the estimated variances as weights.
+    Least squares, repeated with weights by the estimated variances: squared residuals of variance ``v`` spread by ``2 v²``, and if the
+    slope is that of `photons`, the gain, by ``gain² v`` more, which of few photons is the larger part.
     """
     mean = _mean(part, axis)
     variance = np.broadcast_to(mean, part.squared.shape)
     slope, intercept = np.zeros_like(mean), mean
     for _ in range(8):
-        weight = part.count * np.square(mean / variance)
+        few = np.square(slope) / variance / 2 if photons else 0.0
+        weight = part.count * np.square(mean / variance) / (1 + few)
         total = np.maximum(weight.sum(axis), 1e-300)
         x, y = (weight * part.level).sum(axis) / total, (weight * part.squared).sum(axis) / total
         spread = (weight * np.square(part.level - x)).sum(axis)

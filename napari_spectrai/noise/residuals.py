@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import median_filter
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.noise.anscombe import Doubles
@@ -53,6 +54,19 @@ class Residuals:
         return Residuals(self.squared[[fold]], self.level[[fold]], self.count[[fold]])
 
 
+def without_rays(flat: Doubles) -> Doubles:
+    """Return spectra (n, λ) with single bands that rise far above their neighbours replaced by the median of five bands.
+
+    Otherwise components would fit cosmic rays. What is rare but real may be replaced, too: it is no noise, either.
+    """
+    if flat.shape[1] < 5:
+        return flat
+    smooth = median_filter(flat, (1, 5), mode="mirror")
+    above = np.square(np.maximum(flat - smooth, 0))
+    usual = np.partition(above, int(0.99 * (len(above) - 1)), axis=0)[: int(0.99 * (len(above) - 1)) + 1].mean(0)
+    return np.where(above > WILD * np.maximum(usual, usual.mean()), smooth, flat)
+
+
 def of_components(flat: Doubles, variance: Doubles | None = None) -> tuple[Residuals, Doubles] | None:
     """Return the residuals of spectra (n, λ) from the components above the noise; None if they are almost zero.
 
@@ -82,7 +96,7 @@ def of_components(flat: Doubles, variance: Doubles | None = None) -> tuple[Resid
     groups = np.broadcast_to(_groups(brightness)[:, None], flat.shape)
     wild = squared > WILD * _typical(squared, groups)[groups, np.arange(bands)]
     counts = _below_ceiling(flat, squared) & ~wild.any(1, keepdims=True)
-    return _gathered(squared, flat, groups, counts, share / free), np.where(wild, flat - rest, flat)
+    return _gathered(squared, flat, groups, counts, share / free, flat - rest), np.where(wild, flat - rest, flat)
 
 
 def _typical(squared: Doubles, groups: npt.NDArray[np.intp]) -> Doubles:
@@ -123,8 +137,14 @@ def _groups(brightness: Doubles) -> npt.NDArray[np.intp]:
     return np.asarray(order * min(GROUPS, len(order)) // len(order))
 
 
-def _gathered(squared: Doubles, level: Doubles, groups: npt.NDArray[np.intp], counts: FloatArray, share: Doubles) -> Residuals:
-    """Return means over folds of rows and groups of brightness, of valid values (n, λ); `share` (λ, λ') mixes intensities."""
+def _gathered(
+    squared: Doubles, level: Doubles, groups: npt.NDArray[np.intp], counts: FloatArray, share: Doubles, fit: Doubles | None = None
+) -> Residuals:
+    """Return means over folds of rows and groups of brightness, of valid values (n, λ); `share` (λ, λ') mixes intensities.
+
+    With a `fit` of the values, mean intensities of a group differ between folds only as it does: the noise in the mean of a few values is
+    that of their residuals, and the brighter of a few photons deviate more.
+    """
     rows, bands = squared.shape
     # several runs for each fold, far apart, so that folds are similar
     folds = np.arange(rows) * min(FOLDS * STRETCHES, rows) // rows % min(FOLDS, rows)
@@ -140,7 +160,10 @@ def _gathered(squared: Doubles, level: Doubles, groups: npt.NDArray[np.intp], co
         cut = (CUT * typical)[groups, np.arange(bands)]
         typical = total(np.minimum(squared, cut)).sum(0) / np.maximum(number.sum(0), 1)
     known = np.maximum(number, 1)
-    return Residuals(total(np.minimum(squared, cut)) / known, (total(level) / known) @ share, number)
+    mean = total(level) / known
+    if fit is not None:
+        mean = total(fit) / known + total(level - fit).sum(0) / np.maximum(number.sum(0), 1)
+    return Residuals(total(np.minimum(squared, cut)) / known, mean @ share, number)
 
 
 def _below_ceiling(level: Doubles, squared: Doubles) -> FloatArray:

@@ -111,7 +111,7 @@ class BlindComparison:
 
     def _make_pair(self, generator: torch.Generator) -> TrainingPair:
         inputs = self.data.inputs.cpu()
-        z = self.drawn.draw(inputs, generator)
+        z = self.drawn.draw(inputs, generator, skew=1 / ADDED)
         return TrainingPair(replace(self.data, inputs=inputs + ADDED * z), inputs - z / ADDED)
 
     def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:

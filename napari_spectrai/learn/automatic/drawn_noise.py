@@ -65,21 +65,43 @@ class DrawnNoise:
 
     def _by_model(self, inputs: Tensor) -> Tensor:
         if not self.model.counting:
-            read = torch.from_numpy(np.asarray(self.model.read)).to(inputs.dtype)
-            return read.expand(inputs.shape[-1]).repeat(len(inputs), 1)
+            return self._read(inputs).repeat(len(inputs), 1)
+        return torch.from_numpy(np.sqrt(self.model.variance(self._signal(inputs).numpy()))).to(inputs.dtype)
+
+    def _read(self, inputs: Tensor) -> Tensor:
+        return torch.from_numpy(np.asarray(self.model.read)).to(inputs.dtype).expand(inputs.shape[-1])
+
+    def _signal(self, inputs: Tensor) -> Tensor:
         smooth = torch.empty_like(inputs)
         for place in self.data.places:
             place.of(smooth).copy_(_smoothed(place.of(inputs)))
-        return torch.from_numpy(np.sqrt(self.model.variance(smooth.numpy()))).to(inputs.dtype)
+        return smooth
 
-    def draw(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Return noise of the shape of the data, zero in pixels without data."""
+    def draw(self, inputs: Tensor, generator: torch.Generator, skew: float = 1.0) -> Tensor:
+        """Return noise of the shape of the data, zero in pixels without data.
+
+        `skew` is the third moment of the photon noise relative to that of the data. Noise of which `a` times is added to the data and
+        ``1 / a`` times is subtracted needs ``1 / a``: results of a denoiser that responds to the square of a value, as of few photons
+        all do, are then independent of the noise that was subtracted.
+        """
         z = torch.randn(inputs.shape, generator=generator)
         for place, kernel, spatial in zip(self.data.places, self._kernels, self.spatial, strict=True):
             drawn = place.of(z)
             drawn.copy_(_shared(_convolved(drawn, kernel, -1), spatial, kernel, generator))
         z *= self.deviation(inputs)
+        if self.model.counting:
+            photons = self._read(inputs) * torch.randn(inputs.shape, generator=generator) + self._photons(inputs, generator, skew)
+            for place, kernel, spatial in zip(self.data.places, self._kernels, self.spatial, strict=True):
+                if kernel is None and spatial is None:  # sums of many values are nearly Gaussian
+                    place.of(z).copy_(place.of(photons))
         return torch.where(inputs.any(-1, keepdim=True), z, torch.zeros(()))
+
+    def _photons(self, inputs: Tensor, generator: torch.Generator, skew: float) -> Tensor:
+        """Return photon noise as of ``1 / skew**2`` times the photons, each `skew` times as bright, less its mean."""
+        gain, offset = (torch.from_numpy(np.asarray(part)).double() for part in (self.model.gain, self.model.offset))
+        each = (skew * gain).clamp(min=torch.finfo(torch.float32).tiny)
+        mean = (self._signal(inputs) - offset).clamp(min=0) / each / skew
+        return torch.where(gain > 0, each * (torch.poisson(mean, generator) - mean), torch.zeros(())).to(inputs.dtype)
 
 
 def _shared(z: Tensor, spatial: SpatialNoise | None, kernel: Tensor | None, generator: torch.Generator) -> Tensor:
@@ -116,8 +138,14 @@ def _rectangle(plane: Tensor, mask: Tensor) -> npt.NDArray[np.float32]:
 
 
 def _smoothed(x: Tensor) -> Tensor:
-    """Return a rough estimate of the signal in images ``(N, y, x, λ)``: the mean over three pixels and three bands."""
+    """Return a rough estimate of the signal in images ``(N, y, x, λ)``: the mean of three bands of the eight pixels around.
+
+    The pixel itself is left out, so that the level of what is drawn does not depend on its noise; spectra without neighbours keep it.
+    """
     along = functional.avg_pool1d(x.flatten(0, 2)[:, None], 3, 1, 1, count_include_pad=False)[:, 0].view_as(x)
     if min(x.shape[1:3]) < 2:
         return along
-    return functional.avg_pool2d(along.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)
+    planes = along.permute(0, 3, 1, 2)
+    total = functional.avg_pool2d(planes, 3, 1, 1, divisor_override=1)
+    number = functional.avg_pool2d(torch.ones_like(planes[:1, :1]), 3, 1, 1, divisor_override=1)
+    return ((total - planes) / (number - 1)).permute(0, 2, 3, 1)
