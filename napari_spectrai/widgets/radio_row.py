@@ -8,6 +8,8 @@ from typing import Any
 from magicgui.widgets import RadioButtons
 from qtpy.QtWidgets import QRadioButton
 
+from napari_spectrai.widgets.stacked_when_narrow import StackedWhenNarrow
+
 
 class RadioRow(RadioButtons):
     """Radio buttons in a row.
@@ -21,6 +23,7 @@ class RadioRow(RadioButtons):
         self._says = dict(says)
         super().__init__(choices=list(says), orientation="horizontal", **options)
         self.value = next(iter(says))
+        StackedWhenNarrow(self.native)
         self.native.setStyleSheet("QGroupBox { border: 0; margin: 0; padding: 0; }")
 
     def reset_choices(self, *_: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QAbstractButton, QBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractButton, QBoxLayout, QComboBox, QPushButton, QSizePolicy, QWidget
 
 _LEAST = 40
 """Pixels that a widget without words of its own needs."""
@@ -39,8 +39,13 @@ class StackedWhenNarrow(QObject):
 
 
 def _needed(widget: QWidget) -> int:
-    """Return the width that a widget needs: that of its words, if it is a button; text and fields are wrapped or elided."""
+    """Return the width that a widget needs: that of its words, if it is a button, or of some letters; text is wrapped."""
     if not isinstance(widget, QAbstractButton):
-        return min(_LEAST, widget.maximumWidth())
-    room = widget.sizeHint().width() - widget.fontMetrics().horizontalAdvance(widget.text())
-    return min(widget.fontMetrics().horizontalAdvance(widget.text()) + min(room, 8), widget.maximumWidth())
+        return min(widget.minimumSizeHint().width() if isinstance(widget, QComboBox) else _LEAST, widget.maximumWidth())
+    words, hint = widget.fontMetrics().horizontalAdvance(widget.text()), widget.sizeHint().width()
+    return min(min(words + 8, hint) if isinstance(widget, QPushButton) else hint, widget.maximumWidth())
+
+
+def as_wide_as_its_words(button: QPushButton) -> None:
+    """Leave what a row has left to its other widgets, whatever the font."""
+    button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

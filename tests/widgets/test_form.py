@@ -6,7 +6,7 @@ from magicgui.widgets import ComboBox, Container, LineEdit, PushButton, SpinBox
 from napari.components import ViewerModel
 from napari.layers import Image
 from pydantic.fields import FieldInfo
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QRadioButton, QWidget
 
 from napari_spectrai import Experiment, SpectralAxis
 from napari_spectrai.experiment.network_spec import networks
@@ -24,6 +24,7 @@ from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, shor
 from napari_spectrai.widgets.flow_layout import FewRows
 from napari_spectrai.widgets.form import SpecForm
 from napari_spectrai.widgets.form_row import FormRow
+from napari_spectrai.widgets.radio_row import RadioRow
 from napari_spectrai.widgets.setting_names import FOLDED, as_labelled
 from napari_spectrai.widgets.short_names import MOST
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
@@ -245,3 +246,16 @@ def test_buttons_of_a_row_stand_below_one_another_where_their_words_would_be_cut
         qtbot.waitUntil(lambda below=below: (row[1].native.y() > row[0].native.y()) == below)
     row[0].text = "Apply " * words  # longer words, in the same width
     qtbot.waitUntil(lambda: row[1].native.y() > row[0].native.y())
+
+
+def test_radio_buttons_stand_below_one_another_where_their_words_would_be_cut(qtbot):
+    row, column = RadioRow({"a layer": "one", "several layers": "more"}), QWidget()
+    qtbot.addWidget(column)
+    row.native.setParent(column)
+    column.show()
+    row.native.show()
+    first, second = row.native.findChildren(QRadioButton)
+    words = first.sizeHint().width() + second.sizeHint().width()
+    for width, below in ((2 * words, False), (words - 10, True), (2 * words, False)):
+        row.native.resize(width, 100)
+        qtbot.waitUntil(lambda below=below: (second.y() > first.y()) == below)

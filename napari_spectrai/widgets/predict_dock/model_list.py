@@ -19,6 +19,7 @@ from napari_spectrai.samples import sample_model
 from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.predict_dock.untrained_methods import offered
+from napari_spectrai.widgets.stacked_when_narrow import as_wide_as_its_words
 
 MOST_RUNS = 50
 _WIDEST = 38
@@ -104,7 +105,7 @@ class ModelList(Container[Any]):
         dress(self.choice)
         self.choice.native.setAccessibleName("Model")
         self._open = PushButton(text="Open…", name="open_model", tooltip="a model file (.safetensors); it can be dragged onto napari, too")
-        self._open.native.setMaximumWidth(58)
+        as_wide_as_its_words(self._open.native)
         super().__init__(widgets=[line(self.choice, self._open)], labels=False, label="Model", name="models")
         self.margins = (0, 0, 0, 0)
         self.choice.changed.connect(lambda _: self.chosen.emit())

@@ -14,6 +14,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.widgets.dock import line, say, text
 from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.job_queue import JobQueue
+from napari_spectrai.widgets.stacked_when_narrow import as_wide_as_its_words
 from napari_spectrai.widgets.train_dock.applying import is_shown, request, without_training
 
 
@@ -39,7 +40,7 @@ class ShowResult(Container[Any]):
         self.about = text("without_training")
         self.method = ComboBox(choices=lambda _: self._offered, name="method", label="Method", tooltip="methods that need no training")
         self.use = PushButton(text="Apply now", name="use", tooltip="apply the method to the layer; nothing is trained")
-        self.use.native.setMaximumWidth(100)  # the names of methods are long
+        as_wide_as_its_words(self.use.native)  # the names of methods are long
         dress(self.method)
         self.untrained: Container[Any] = Container(widgets=[self.about, line(self.method, self.use)], labels=False, visible=False)
         self.untrained.margins = (0, 0, 0, 0)
