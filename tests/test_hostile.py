@@ -28,6 +28,7 @@ from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.io.found import UnreadableError
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.data.pool import Scene
+from napari_spectrai.learn.weights import _Empty
 from napari_spectrai.networks import build
 from napari_spectrai.parsing import brief, parse_json, parse_yaml
 from napari_spectrai.preparation import load_steps
@@ -106,7 +107,7 @@ def test_every_network_of_ours_is_checked_without_memory(kind):
                 (spec.load() if spec.classical else build)(spec, 16, 3 if classes else 16, classes=classes)
             except (ValueError, TypeError):  # these settings are not of this network
                 continue
-            with torch.device("meta"):
+            with torch.device("meta"), _Empty():
                 made = (spec.load() if spec.classical else build)(spec, 16, 3 if classes else 16, classes=classes)
             assert {tensor.device.type for tensor in (*made.parameters(), *made.buffers())} <= {"meta"}
             checked += 1

@@ -16,7 +16,7 @@ import pytest
 from napari_spectrai import launch
 from napari_spectrai.runs import Failed, Finished, fork_server
 from napari_spectrai.runs.fork_server import can_fork
-from napari_spectrai.runs.standby import LONGEST, SET_BY_SKLEARN, SWITCH, Standby, standby
+from napari_spectrai.runs.standby import LONGEST, SET_AT_IMPORT, SWITCH, Standby, standby
 
 ways = pytest.mark.parametrize("forks", [False, *([True] if can_fork() else [])])
 
@@ -114,7 +114,7 @@ class TestForked:
     def test_variables_that_libraries_read_when_they_are_loaded_need_another_process(self, tmp_path, wait, monkeypatch):
         keeper = wait(True)
         waiting = keeper.process
-        for name, value in SET_BY_SKLEARN.items():  # when this process imports it
+        for name, value in SET_AT_IMPORT.items():  # when this process imports what sets it
             monkeypatch.delenv(name, raising=False)
             keeper.keep()
             monkeypatch.setenv(name, value)
@@ -182,9 +182,14 @@ def test_it_ends_with_the_process_that_keeps_it():
         psutil.Process(int(done.stdout)).wait(300)
 
 
-def test_loading_asks_nothing_of_a_graphics_card():
+def test_loading_asks_nothing_of_a_graphics_card_and_changes_no_other_variable():
     # a process that has cannot be forked: the jobs could not use the card
     script = """
+import os
+from napari_spectrai.runs.standby import SET_AT_IMPORT, _read_at_loading
+for name in SET_AT_IMPORT:
+    os.environ.pop(name, None)
+before = _read_at_loading(os.environ)
 import torch
 def asked(*_, **__):
     raise SystemExit("a card was asked for")
@@ -192,5 +197,7 @@ for name in ("is_available", "device_count", "init", "_lazy_init", "current_devi
     setattr(torch.cuda, name, asked)
 from napari_spectrai.cli.standby import load
 load()
+after = _read_at_loading(os.environ)
+assert after == before and SET_AT_IMPORT.items() <= os.environ.items(), sorted(after.items() ^ before.items())
 """
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -182,15 +182,19 @@ WHOLE_TRAINING = """
 import sys
 import numpy as np
 import torch
+import yaml
 from napari_spectrai import Cube, Experiment, SpectralAxis, train
-from napari_spectrai.learn.model import built
+from napari_spectrai.experiment.network_spec import networks
+from napari_spectrai.learn.weights import _Empty
+from napari_spectrai.networks import build
 values = np.random.default_rng(0).random((6, 6, 24), dtype=np.float32)
 cube = Cube(values, SpectralAxis(np.linspace(400, 700, 24), "nm"))
 truth = Cube(values.round(1), cube.axis)
 train(Experiment.default("denoising", cube, truth).override("training.epochs=1"), cube, truth, run=sys.argv[1])
-for network in ("{kind: unet, components: 4}", "{kind: automatic}"):
-    with torch.device("meta"):  # as a model's file is checked
-        built(Experiment().override(f"network={network}"), 24, 24, classes=False)
+for settings in ("{kind: unet, components: 4}", "automatic", "resnet", "densenet", "efficientnet", "ssftt"):
+    spec = networks.parse(yaml.safe_load(settings))
+    with torch.device("meta"), _Empty():  # as a model's file is checked
+        (spec.load() if spec.classical else build)(spec, 24, 3, classes=True)
 print(*(name for name in ("torch._dynamo", "torch._inductor", "torch.onnx", "sympy") if name in sys.modules))
 """
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from napari_spectrai.files import size_words
 from napari_spectrai.learn.classical import Method
@@ -28,6 +30,21 @@ def shapes_in(path: Path, prefix: str) -> dict[str, Shape]:
         return {name.removeprefix(prefix): tuple(file.get_slice(name).get_shape()) for name in names}
 
 
+class _Empty(TorchFunctionMode):
+    """Leave values out, which the meta device does not keep: torch would import its compiler for some of them, which takes a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if func in (Tensor.normal_, nn.init.normal_):
+            return args[0] if args else named["tensor"]
+        if not named.keys() & {"generator", "n", "m"}:  # which `empty` does not take
+            if func is torch.randn:
+                func = torch.empty
+            elif func is torch.eye:
+                func, args = torch.empty, (args[0], args[-1])
+        return func(*args, **named)
+
+
 def refuse_misfit(path: Path, weights: Mapping[str, Shape], build: Callable[[], nn.Module]) -> None:
     """Build the network without memory, and refuse weights of other names or shapes, and what is too large for its file.
 
@@ -39,7 +56,7 @@ def refuse_misfit(path: Path, weights: Mapping[str, Shape], build: Callable[[], 
         If the weights do not fit the network, or it would take up far more memory than its file.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Empty():
             network = build()
     except (NotImplementedError, RuntimeError):
         return

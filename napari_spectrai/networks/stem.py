@@ -31,7 +31,7 @@ class Subspace(nn.Module):
         super().__init__()
         self.core, self.classes, self.adds = core, classes, adds
         self.register_buffer("mean", torch.zeros(bands))
-        self.register_buffer("basis", torch.zeros(bands, components).fill_diagonal_(1))  # on `meta`, `eye` imports the compiler of torch
+        self.register_buffer("basis", torch.eye(bands, components))
         self.register_buffer("scale", torch.ones(components))
         if hasattr(core, "adds"):
             core.adds = False  # type: ignore[assignment]

@@ -34,7 +34,7 @@ class SSFTT(nn.Module):
         self.choose = nn.Linear(width, spec.tokens, bias=False)
         self.value = nn.Linear(width, width, bias=False)
         self.first = nn.Parameter(torch.zeros(1, 1, width))
-        self.position = nn.Parameter(0.02 * torch.randn(1, spec.tokens + 1, width))
+        self.position = nn.Parameter(nn.init.normal_(torch.empty(1, spec.tokens + 1, width), std=0.02))
         self.dropout = nn.Dropout(spec.dropout)
         heads = next(count for count in range(min(spec.heads, width), 0, -1) if width % count == 0)
         layer = nn.TransformerEncoderLayer(width, heads, 2 * width, spec.dropout, "gelu", batch_first=True, norm_first=True)

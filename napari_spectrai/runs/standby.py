@@ -27,8 +27,8 @@ LONGEST = 4_000
 """Bytes of an order, which every operating system lets a pipe take without a reader; a longer one starts a process of its own."""
 AT_LOADING = ("BLIS_", "GOMP_", "HDF5_", "KMP_", "LD_", "MKL_", "NUMBA_", "NUMEXPR_", "OMP_", "OPENBLAS_", "PYTHON", "TORCH", "VECLIB_")
 """Beginnings of the variables that libraries read when they are loaded: a process that has loaded them under other values is of no use."""
-SET_BY_SKLEARN = {"KMP_DUPLICATE_LIB_OK": "True", "KMP_INIT_AT_FORK": "FALSE"}
-"""What scikit-learn sets where it is not set, as soon as it is imported: by the process that waits, and some time by its starter."""
+SET_AT_IMPORT = {"GOMP_SPINCOUNT": "1000", "KMP_DUPLICATE_LIB_OK": "True", "KMP_INIT_AT_FORK": "FALSE"}
+"""What `learn` and scikit-learn set where it is not set, when they are imported, by the process that waits or by its starter."""
 
 
 @dataclass
@@ -150,11 +150,11 @@ class Standby:
             return False
         if self.forks:  # the rest of the environment goes with the order
             return _read_at_loading(self._environment) == _read_at_loading(os.environ)
-        return SET_BY_SKLEARN | self._environment == SET_BY_SKLEARN | os.environ
+        return SET_AT_IMPORT | self._environment == SET_AT_IMPORT | os.environ
 
 
 def _read_at_loading(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in (SET_BY_SKLEARN | dict(environment)).items() if name.startswith(AT_LOADING)}
+    return {name: value for name, value in (SET_AT_IMPORT | dict(environment)).items() if name.startswith(AT_LOADING)}
 
 
 standby = Standby()

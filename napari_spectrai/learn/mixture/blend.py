@@ -41,8 +41,7 @@ class Blend(Method):
         super().__init__(spec, in_bands, out_channels, classes=classes, enlarges=enlarges)
         self.classes = classes
         self.register_buffer("guide_mean", torch.zeros(in_bands))
-        # on `meta`, `torch.eye` imports the compiler of torch
-        self.register_buffer("guide_basis", torch.zeros(in_bands, min(COMPONENTS, in_bands)).fill_diagonal_(1))
+        self.register_buffer("guide_basis", torch.eye(in_bands, min(COMPONENTS, in_bands)))
         self.fitted_members = nn.ModuleList(
             _member(member, in_bands, out_channels, classes=classes, enlarges=enlarges) for member in spec.members
         )
