@@ -295,6 +295,7 @@ def test_strokes_become_a_class_map_and_more_strokes_a_better_one(viewer, hand, 
     until(hand.steady)
     table = train.data.layers.classes.table
     hand.choose(train.form.task, "Segmentation")
+    train.experiment = train.experiment.override("network.candidates=[logistic_regression, pca_lda]")  # all take twenty seconds
     hand.click(train.data.layers.paint_button)
     strokes = viewer.layers["cells · strokes"]
     hand.stroke(strokes, (4, 3), (4, 8))
