@@ -175,6 +175,18 @@ def clean(path: str | Path) -> None:
     swap.sweep(Path(path).parent)
 
 
+def refuse_unwritable(path: str | Path) -> None:
+    """Refuse a name in a folder in which nothing can be written, before the work for it starts.
+
+    Raises
+    ------
+    OSError
+        With the remedy.
+    """
+    if not os.access(Path(path).parent, os.W_OK):
+        raise OSError(errno.EACCES, f"{os.strerror(errno.EACCES)}: {_ELSEWHERE}; {_UNTOUCHED}", str(path))
+
+
 def _explained(error: BaseException, path: Path, temporary: Path, needs: int, at_most: int = 0) -> OSError | None:
     """Return the error with the path, the space needed and what can be done; None where its own message suffices."""
     if not (isinstance(error, OSError) or type(error) is RuntimeError) or _UNTOUCHED in str(error):

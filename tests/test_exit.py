@@ -8,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from napari_spectrai import Cube, files, write
 from napari_spectrai.cli import app, train_command
 from napari_spectrai.cli.train_command import _next
 from napari_spectrai.runs import RunFolder
@@ -108,3 +110,17 @@ main()
     with child.stderr:
         assert child.stderr.read() == b""
     assert child.wait(600) == -signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    "command", [["preprocess", "steps.yml", "INPUT", "-o", "OUT.h5"], ["map", "band", "INPUT", "-o", "OUT", "low=1", "high=2"]]
+)
+def test_a_folder_that_cannot_be_written_is_reported_before_the_work(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("steps.yml").write_text("- kind: normalise")
+    write(Cube(np.ones((2, 2, 4), np.float32)), "x.npz")
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)  # root may write everywhere
+    done = CliRunner().invoke(app, [word.replace("INPUT", "x.npz") for word in command])
+    assert done.exit_code == 1
+    assert "Permission denied: choose a folder that can be written" in done.output
+    assert not list(tmp_path.glob("OUT*"))

@@ -30,6 +30,7 @@ from napari_spectrai.cli.spectral_file import (
     reading_settings,
     refuse_missing,
 )
+from napari_spectrai.files import refuse_unwritable
 from napari_spectrai.io import FORMATS, writer_of
 from napari_spectrai.remedies import advising_everywhere
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
@@ -164,7 +165,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace results th
 
 
 def refuse_existing(*outputs: Path | None, overwrite: bool) -> None:
-    """Refuse to write over what exists without being asked to, and into folders that do not exist."""
+    """Refuse to write over what exists without being asked to, and into folders that do not exist or cannot be written."""
     for output in outputs:
         if output is None:
             continue
@@ -172,6 +173,7 @@ def refuse_existing(*outputs: Path | None, overwrite: bool) -> None:
             raise FileNotFoundError(f"{output.parent}: no such folder, to write {output.name} into; make it first, or choose another")
         if not overwrite and os.path.lexists(output):
             raise FileExistsError(f"{output} exists; add --overwrite to replace it, or choose another name")
+        refuse_unwritable(output)
 
 
 def refuse_unwritten(output: Path) -> None:

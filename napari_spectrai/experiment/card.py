@@ -259,7 +259,7 @@ def read_card(path: str | Path) -> ModelCard:
     except (SafetensorError, OSError) as error:
         if path.suffix.lower() != ".safetensors" and isinstance(error, SafetensorError):
             raise ValueError(f"{path} is not a model file, whose name ends in .safetensors; choose one") from error
-        raise ValueError(f"{path} is truncated or not a .safetensors file: {error}") from error
+        raise ValueError(f"{path} is truncated or not a .safetensors file ({error}); copy it again, or choose another") from error
     if KEY not in metadata:
         raise ValueError(f"{path} is a .safetensors file but not a model of napari-spectrai; choose one saved by its training")
     return ModelCard.from_json(metadata[KEY], str(path))
