@@ -18,6 +18,7 @@ import pyqtgraph  # noqa: F401
 import pytest
 import yaml
 from magicgui.widgets import protocols
+from napari._qt.widgets.qt_welcome import QtWelcomeWidget
 from npe2.manifest import _bases, schema
 
 from napari_spectrai.widgets import fold_state, jobs
@@ -65,6 +66,14 @@ def backends_of_widgets_are_checked_once() -> Iterator[None]:
     """Check once for each kind of widget that its backend is complete: magicgui does it for every widget."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocols, "assert_protocol", functools.cache(protocols.assert_protocol))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hidden_welcome_screens_are_not_written() -> Iterator[None]:
+    """Leave the welcome screen, which no test shows, as it is made: napari writes it anew for each shortcut of every window."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QtWelcomeWidget, "refresh", lambda *_: None)
         yield
 
 
