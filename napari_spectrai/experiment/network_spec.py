@@ -135,6 +135,11 @@ class NetworkSpec(Named):
         return bool(getattr(self, "consistent", False))
 
     @property
+    def fits_enlargement(self) -> bool:
+        """Whether images may be enlarged by a filter fitted to pairs: the setting `fitted` of a network that has it."""
+        return bool(getattr(self, "fitted", False))
+
+    @property
     def residual_weight(self) -> float:
         """Weight of what it adds to an enlarged image: the setting `strength` of a network that has it."""
         return float(getattr(self, "strength", 1.0))

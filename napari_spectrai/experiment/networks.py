@@ -190,6 +190,12 @@ class RCAN(Stemmed):
         title="Consistency with the input",
         description="keep the result consistent with the low-resolution input: the part added by the network vanishes when degraded",
     )
+    fitted: bool = Field(
+        True,
+        title="Fitted enlargement",
+        description="with pairs, enlarge by a filter fitted to them where its error is lower than that of back-projection, as for "
+        "noisy inputs; results are then not consistent with the input",
+    )
     strength: float = Field(
         0.6,
         gt=0,

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from napari_spectrai.experiment.network_spec import NetworkSpec
 from napari_spectrai.networks.blocks import zero_last_layer
+from napari_spectrai.networks.enlarging_filter import SIDE, enlarged
 
 ROUNDS, QUICKLY = 10, 2
 """Iterations of back-projection: more make no visible difference, and during training fewer are sufficient."""
@@ -95,7 +96,7 @@ def sharpened(coarse: Tensor, times: int) -> Tensor:
 
 
 class Enlarging(nn.Module):
-    """Adds the output of a network to an image enlarged by bicubic interpolation and back-projection.
+    """Adds the output of a network to an image enlarged by bicubic interpolation and back-projection, or by a fitted filter.
 
     Parameters
     ----------
@@ -105,10 +106,16 @@ class Enlarging(nn.Module):
     times : output pixels along each side of an input pixel, unless `forward` gets another factor
     """
 
+    filter: Tensor
+
     def __init__(self, inner: nn.Module, spec: NetworkSpec, times: int) -> None:
         super().__init__()
         self.inner, self.times = inner, times
         self.consistent, self.strength = spec.is_consistent, spec.residual_weight
+        self.register_buffer("filter", torch.zeros(times**2, SIDE, SIDE))
+        self.fitted = False
+        self.register_load_state_dict_pre_hook(_without_filter)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_is_fitted)  # type: ignore[no-untyped-call]
         zero_last_layer(self)
 
     @property
@@ -117,14 +124,31 @@ class Enlarging(nn.Module):
         last: nn.Module = self.inner.last  # type: ignore[assignment]
         return last
 
+    def set_filter(self, weights: Tensor) -> None:
+        """Enlarge by a fitted filter from now on."""
+        self.filter.copy_(weights)
+        self.fitted = True
+
     def forward(self, batch: Tensor, times: int | None = None) -> Tensor:
         """Map ``(N, y, x, λ)`` to `times` as many pixels per side."""
         added = self.inner(batch) if times is None else self.inner(batch, times=times)
         times = times or self.times
         with torch.autocast(batch.device.type, enabled=False):
             coarse = batch.float()
+            if self.fitted and times == self.times:
+                base = enlarged(coarse, self.filter, times)
+                return base + added.float() if self.training else not_below_zero(base + self.strength * added.float(), coarse, times)
             added = unseen(added.float(), times) if self.consistent else added.float()
             if self.training:
                 return back_projected(bicubic(coarse, times), coarse, times, QUICKLY) + added
             result = back_projected(bicubic(coarse, times), coarse, times) + self.strength * added
             return not_below_zero(result, coarse, times)
+
+
+def _without_filter(module: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Add the filter that models of earlier versions lack."""
+    tensors.setdefault(f"{prefix}filter", torch.zeros_like(module.filter))  # type: ignore[arg-type]
+
+
+def _is_fitted(module: nn.Module, _: object) -> None:
+    module.fitted = bool(module.filter.any())  # type: ignore[operator, assignment]

@@ -15,8 +15,13 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.model import Model, built
 from napari_spectrai.networks import RidgeSkip, Subspace
+from napari_spectrai.networks.enlarging_filter import fit_weights
 from napari_spectrai.networks.hooks import LastLayer
 from napari_spectrai.networks.ridge import ridge_map
+from napari_spectrai.networks.upsampling import Enlarging, sharpened
+
+FITTED_PATCHES = 256
+"""Approximate number of pairs of patches that an enlarging filter is fitted to."""
 
 
 def initialise(experiment: Experiment, data: Dataset, *, pretrained: bool) -> nn.Module:
@@ -26,10 +31,30 @@ def initialise(experiment: Experiment, data: Dataset, *, pretrained: bool) -> nn
         stem.fit(data.seen())
     if isinstance(network, RidgeSkip):
         network.set_map(*ridge_map(*data.spectra("training"), alpha=experiment.network.alpha))  # type: ignore[attr-defined]
+    if isinstance(network, Enlarging) and experiment.network.fits_enlargement and data.truths is not None and data.times > 1:
+        data.notes.append(fit_enlargement(network, data))
     start = experiment.training.start
     if start is not None and pretrained:
         data.notes.append(load_pretrained(network, start, experiment, data.axis))
     return network
+
+
+def fit_enlargement(network: Enlarging, data: Dataset) -> str:
+    """Fit the filter of a network to the training pairs, use it where its error is lower than that of back-projection, and say so."""
+    samples = data.parts["training"]
+    spread = range(0, len(samples), max(1, len(samples) // FITTED_PATCHES))
+    pairs = [data.batch(samples[place : place + 1], data.inputs.device) for place in spread]
+    known = [(coarse, fine) for coarse, fine in pairs if fine is not None]
+    weights, error = fit_weights(known, network.times)
+    squares = torch.cat([(sharpened(coarse, network.times) - fine).square().flatten() for coarse, fine in known])
+    usual = float(squares[squares.isfinite()].double().mean())
+    if not error < usual:
+        return f"Images are enlarged by back-projection, since a filter fitted to the pairs is not better (MSE {usual:.3g}, {error:.3g})."
+    network.set_filter(weights)
+    return (
+        f"Images are enlarged by a filter fitted to the pairs, whose error is lower than that of back-projection (MSE {error:.3g}, "
+        f"{usual:.3g}): other inputs have to be made in the same way. To enlarge by back-projection, set network.fitted=false."
+    )
 
 
 def refuse_single(network: nn.Module, experiment: Experiment, samples: int, seen: Callable[[], Tensor] | None = None) -> None:
