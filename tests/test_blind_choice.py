@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, Model, fit, predict
+from napari_spectrai import Cube, Experiment, Model, fit, predict, train
 from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.candidates import denoisers_for, denoisers_in_turn
+from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.data_size import Size
+from napari_spectrai.learn.automatic.blind_selection import MOST_DRAWS
+from napari_spectrai.networks import build
 from napari_spectrai.runs import Compared
 
 
@@ -104,3 +107,21 @@ def test_a_method_that_fails_when_it_is_applied_is_left_out(tmp_path, monkeypatc
     notes = {event.name: event.note for event in events if isinstance(event, Compared)}
     assert notes.pop("SVD+NLM") == "left out: singular matrix"
     assert not any(notes.values())
+
+
+def test_a_chosen_network_is_the_mean_of_those_that_were_compared_and_one_trained_on_the_data(tmp_path, monkeypatch):
+    def untrained(experiment, data, stopping):
+        return build(experiment.network, 10, 10).eval()
+
+    monkeypatch.setattr("napari_spectrai.learn.automatic.blind_selection.trained_on", untrained)
+    clean = clean_scene()[:, :, ::4].repeat(3, 0).repeat(3, 1)
+    cube = Cube((clean + np.random.default_rng(0).normal(0, 0.2, clean.shape)).astype(np.float32))
+    experiment = Experiment.default("denoising", cube).override("network.candidates=[eigenimage_cnn]")
+    model = train(experiment, cube, run=tmp_path / "run")
+    settings = model.card().experiment.network
+    networks = [member for member in settings.members if member.network.kind == "eigenimage_cnn"]
+    assert len(networks) == 1 + MOST_DRAWS
+    assert len({member.weight for member in networks}) == 1
+    assert settings.describe().count("Eigenimage CNN") == 1
+    assert any("is the mean of 5 networks" in note for note in model.card().notes)
+    assert len(members_of(tmp_path / "run" / "best.safetensors")) == 1

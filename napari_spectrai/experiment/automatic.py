@@ -120,6 +120,9 @@ class Automatic(ClassicalSpec):
         """Describe the chosen methods: ``"logistic 0.62 + SVM (SNV) 0.38"``."""
         if not self.members:
             return "not chosen yet"
-        if len(self.members) == 1:
-            return self.members[0].name
-        return " + ".join(f"{m.name} {m.weight:.2f}" for m in sorted(self.members, key=lambda m: -m.weight))
+        weights: dict[str, float] = {}
+        for member in self.members:  # a network may be there several times, trained from other starting points
+            weights[member.name] = weights.get(member.name, 0.0) + member.weight
+        if len(weights) == 1:
+            return next(iter(weights))
+        return " + ".join(f"{name} {weight:.2f}" for name, weight in sorted(weights.items(), key=lambda item: -item[1]))

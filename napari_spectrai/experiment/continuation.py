@@ -83,4 +83,4 @@ def members_of(path: Path | None) -> list[Member]:
             f"{path} contains a {network.title}, and the automatic choice continues only from a model of its own; set "
             f"network.kind={network.kind}, or clear training.start"
         )
-    return list(network.members)
+    return list({(member.network.model_dump_json(), member.sees): member for member in network.members}.values())

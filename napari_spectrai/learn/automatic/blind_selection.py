@@ -124,7 +124,7 @@ class BlindComparison:
 
     @torch.no_grad()
     def _one(self, candidate: Candidate, *, limited: bool) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
-        began, outputs = self.now(), []
+        began, outputs, modules = self.now(), [], {}
 
         def stopping() -> bool:
             return self.stopping() or (limited and self.left <= 0)
@@ -132,6 +132,8 @@ class BlindComparison:
         for number, posed in enumerate(self.posed):
             try:
                 module = self.fitted(candidate, posed.noisier, stopping)
+                if not candidate.network.classical:
+                    modules[number] = module
                 outputs += [_answers(module, input_of(module, s))[m] for s, m in zip(posed.noisier.scenes(), self.shown, strict=True)]
             except Stopped:
                 if self.stopping():
@@ -149,7 +151,7 @@ class BlindComparison:
         if not bool(output.isfinite().all()):
             yield FoldOutcome(candidate, None, self.now() - began, "left out: its result is not finite")
             return
-        yield FoldOutcome(candidate, Answers(candidate.name, output), self.now() - began)
+        yield FoldOutcome(candidate, Answers(candidate.name, output), self.now() - began, modules=modules)
 
     def fitted(self, candidate: Candidate, data: Dataset, stopping: Stopping) -> nn.Module:
         """Return a candidate fitted on data without a truth."""

@@ -119,8 +119,14 @@ class BlindChoice(Race):
         self.notes.append(chosen.why)
         by_name = {outcome.candidate.name: outcome for outcome in compared}
         members = [by_name[name] for name in chosen.names]
-        modules = [self.comparison.fitted(o.candidate, self.data, lambda: False) for o in members]
-        kept = [Member(network=o.candidate.network, weight=w) for o, w in zip(members, chosen.weights, strict=True)]
+        modules, kept = [], []
+        for outcome, weight in zip(members, chosen.weights, strict=True):
+            # a network that is trained once more may turn out worse than those that were compared: the mean of all is kept
+            fitted = [self.comparison.fitted(outcome.candidate, self.data, lambda: False), *outcome.modules.values()]
+            modules += fitted
+            kept += [Member(network=outcome.candidate.network, weight=weight / len(fitted)) for _ in fitted]
+            if len(fitted) > 1:
+                self.notes.append(f"{outcome.candidate.name} is the mean of {len(fitted)} networks: those compared, and one of the data.")
         settings = spec.model_copy(update={"members": kept})
         bands = self.data.inputs.shape[-1]
         blend = Blend.of(settings, modules, bands, bands, classes=False)
