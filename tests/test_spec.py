@@ -123,6 +123,15 @@ def test_every_registered_kind_has_a_title_a_docstring_and_described_fields():
                 assert name == "kind" or field.description, f"{registry.what} {kind}.{name}"
 
 
+def test_defaults_keep_the_settings_of_the_task(image_pairs):
+    cube, _ = image_pairs
+    assert Experiment.default({"kind": "super_resolution", "factor": 4}, cube).task.factor == 4
+    assert Experiment.default({"kind": "denoising", "learns_from": "bands"}, cube).task.learns_from == "bands"
+    assert Experiment.default({"kind": "denoising"}, cube) == Experiment.default("denoising", cube)
+    with pytest.raises(ValueError, match="factor: 99"):
+        Experiment.default({"kind": "super_resolution", "factor": 99}, cube)
+
+
 def test_defaults_suit_the_data(pairs, image_pairs):
     spectra, image = Experiment.default("denoising", *pairs), Experiment.default("denoising", *image_pairs)
     assert [step.kind for step in spectra.preparation] == ["normalise"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,11 +24,13 @@ MOST_HELD = 5
 """Number of pairs for validation if there are few; the method is finally fitted on them, too."""
 
 
-def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
-    """Return an experiment with settings for `cube` and its truth, if there is one."""
+def suited(experiment: type[T], kind: str | Mapping[str, Any], cube: Cube, truth: Any) -> T:
+    """Return an experiment with settings for `cube` and its truth, if there is one; a mapping's own settings of the task are kept."""
     task = tasks.parse(kind)
     makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes, "calibration": _calibration}
     document = makers.get(task.like, _restoration)(task, cube, truth)
+    if isinstance(kind, Mapping) and not isinstance(document["task"], type(task)):
+        document["task"] = document["task"] | kind
     made: T = experiment.model_validate({"name": cube.name} | document)  # type: ignore[attr-defined]
     return made
 
@@ -47,6 +50,8 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     }
     if truth is not None or not task.scheme_without_truth:
         return document
+    if task.model_dump(exclude_defaults=True).get("learns_from", task.scheme_without_truth) != task.scheme_without_truth:
+        return document  # from the noisy data in another way, which was asked for
     # without a truth: candidates compared on the data with noise added
     document |= {
         "task": {"kind": task.kind, "learns_from": task.scheme_without_truth}, "preparation": ["scale"],
@@ -116,7 +121,7 @@ def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
             f"super-resolution needs an image, and {cube.name or 'the cube'!r} is a set of spectra; pass one of shape (y, x, bands)"
         )
     sides = cube.spatial_shape[-2:]
-    learns_from, factor = "degraded", 2
+    learns_from, factor = "degraded", max(2, task.enlarges)
     if truth is not None:
         sharp = as_cube(truth)
         factor = _times(cube, sharp)

@@ -144,13 +144,14 @@ class Experiment(Spec):
         return self.network.any_axis and all(step.any_axis for step in self.preparation)
 
     @classmethod
-    def default(cls, task: str, cube: Any, truth: Any = None) -> Self:
+    def default(cls, task: str | Mapping[str, Any], cube: Any, truth: Any = None) -> Self:
         """Return an experiment with settings that suit the data.
 
         Parameters
         ----------
-        task : str
-            ``"denoising"``, ``"calibration"``, ``"classification"``, ``"segmentation"`` or ``"super_resolution"``.
+        task : str or mapping
+            ``"denoising"``, ``"calibration"``, ``"classification"``, ``"segmentation"`` or ``"super_resolution"``; or its settings,
+            with this as their ``kind``.
             For an unknown task, the error lists the known ones.
         cube : Cube, array or napari layer, or a list of cubes or layers
             The input to train on; of several, the settings suit the first.
