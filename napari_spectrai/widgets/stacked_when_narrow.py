@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QAbstractButton, QBoxLayout, QComboBox, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QAbstractButton, QBoxLayout, QPushButton, QSizePolicy, QWidget
 
 _LEAST = 40
-"""Pixels that a widget without words of its own needs."""
+"""Smallest width that any other widget needs, in pixels."""
+_LETTERS = 5
+"""Number of letters that it shows at least."""
 
 
 class StackedWhenNarrow(QObject):
@@ -39,9 +41,9 @@ class StackedWhenNarrow(QObject):
 
 
 def _needed(widget: QWidget) -> int:
-    """Return the width that a widget needs: that of its words, if it is a button, or of some letters; text is wrapped."""
+    """Return the width that a widget needs: that of its words, if it is a button, else of some letters: texts are wrapped or elided."""
     if not isinstance(widget, QAbstractButton):
-        return min(widget.minimumSizeHint().width() if isinstance(widget, QComboBox) else _LEAST, widget.maximumWidth())
+        return min(max(_LEAST, _LETTERS * widget.fontMetrics().averageCharWidth()), widget.maximumWidth())
     words, hint = widget.fontMetrics().horizontalAdvance(widget.text()), widget.sizeHint().width()
     return min(min(words + 8, hint) if isinstance(widget, QPushButton) else hint, widget.maximumWidth())
 
