@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import median_filter
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.noise.anscombe import Doubles
@@ -61,6 +60,8 @@ def without_rays(flat: Doubles) -> Doubles:
     """
     if flat.shape[1] < 5:
         return flat
+    from scipy.ndimage import median_filter
+
     smooth = median_filter(flat, (1, 5), mode="mirror")
     above = np.square(np.maximum(flat - smooth, 0))
     usual = np.partition(above, int(0.99 * (len(above) - 1)), axis=0)[: int(0.99 * (len(above) - 1)) + 1].mean(0)

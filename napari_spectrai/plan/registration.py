@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import correlate
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.valid import ignored
@@ -162,10 +161,11 @@ def _view(cube: Cube, times: int, loadings: npt.NDArray[np.float32] | None = Non
     lengths = [min(side, SIDE) for side in sides]
     starts = [(side - length) // 2 * times for side, length in zip(sides, lengths, strict=True)]
     middle = tuple(length // 2 for length in cube.shape[:-3])
-    part = np.asarray(cube.data[(*middle, *(slice(s, s + n * times) for s, n in zip(starts, lengths, strict=True)))], np.float32)
-    known = np.isfinite(part).all(-1) & ((part != ignored(cube)).all(-1) if ignored(cube) is not None else True)
+    given = np.asarray(cube.data[(*middle, *(slice(s, s + n * times) for s, n in zip(starts, lengths, strict=True)))])
+    known = np.isfinite(given).all(-1) & ((given != ignored(cube)).all(-1) if ignored(cube) is not None else True)
     if known.mean() < 0.5:
         return None
+    part = (given / (float(np.abs(given[known]).max()) or 1.0)).astype(np.float32)  # squares of intensities are taken
     flat = part.reshape(-1, part.shape[-1])
     few = flat[known.ravel()]
     few = few[:: -(-len(few) // FITTED)]
@@ -225,6 +225,8 @@ def _explained(fixed: Floats, moving: Floats, reach: int) -> Floats:
     Element (reach + y, reach + x) belongs to the pixels of `moving` that lie y below and x to the right of those of `fixed`: always the
     same pixels of `fixed` are explained.
     """
+    from scipy.signal import correlate
+
     height, width = fixed.shape[0] - 2 * reach, fixed.shape[1] - 2 * reach
     inner = fixed[reach : reach + height, reach : reach + width, 0]
     inner = inner - inner.mean()

@@ -12,6 +12,8 @@ ROWS = 1024
 """Largest number of spectra that are compared, evenly spread."""
 LEAST_ROWS = 20
 """Smallest number of spectra that are compared."""
+LEAST_BANDS = 4
+"""Smallest number of bands whose differences say something of the shape of a spectrum."""
 COMPONENTS = 3
 """Number of principal components that are compared."""
 ORDERS = 199
@@ -32,7 +34,8 @@ def in_another_order(cube: Cube, truth: Cube, name: str, other: str) -> str:
     name, other : str
         Of the truth and of the input.
     """
-    if len(cube.data) != len(truth.data) or len(cube.axis) != len(truth.axis) or len(cube.data) < LEAST_ROWS:
+    few = len(cube.data) < LEAST_ROWS or len(cube.axis) < LEAST_BANDS
+    if few or len(cube.data) != len(truth.data) or len(cube.axis) != len(truth.axis):
         return ""
     step = max(1, -(-len(cube.data) // ROWS))
     source, target = (_shapes(one, step) for one in (cube, truth))
